@@ -1,0 +1,68 @@
+# `make` alone explains the targets: the text after `##` is what it prints.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test repro compare preset speed results doctor storage lint format \
+	constraints clean
+
+# Variables named on the command line (make preset NAME=...) reach the recipes' shells as they are:
+# "$$NAME" is safe with spaces and quotes, where '$(NAME)' is not.
+
+# Everything runs with the programs of .venv first, wherever the folder lies.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# DVC sends no statistics, from this project or any that its tests make.
+export DVC_NO_ANALYTICS := 1
+# Another project's packages must not stand before the pinned ones.
+unexport PYTHONPATH PYTHONHOME
+
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+	/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+
+##@ Two commands to begin with
+demo: setup ## install, build both CNNs on the built-in sample, recognise a photo
+	@python -m tools.demo
+
+test: setup ## pass every test (PYTEST="-k split -x" narrows it)
+	@python -m pytest $(PYTEST)
+
+##@ Work with the pipeline
+setup: ## make .venv with the pinned packages (PYTHON=python3.12 chooses the Python)
+	@sh tools/setup.sh
+
+repro: setup ## run the stages that changed, then show both CNNs' metrics
+	@dvc repro && dvc metrics show
+
+compare: setup ## leave experiments scratch and transfer, print their differences
+	@python -m tools.compare
+
+preset: setup ## NAME=... [SOURCE=... WEIGHTS=... NEGATIVES=... CATALOGUE=...] set params.yaml
+	@python -m tools.preset "$$NAME" --source "$$SOURCE" --weights "$$WEIGHTS" \
+		--negatives "$$NEGATIVES" --catalogue "$$CATALOGUE"
+
+storage: setup ## URL=... keep data and models in S3, GCS, Azure, SSH, WebDAV or a folder
+	@python -m tools.storage "$$URL"
+
+doctor: setup ## what this machine has, and what to do about what is missing
+	@python -m tools.doctor
+
+##@ Measure
+speed: setup ## milliseconds a photo and training rates, into results/<preset>/speed.json
+	@python -m benchmarks.speed
+
+results: setup ## keep metrics, curves and plots of this run in results/<preset>/
+	@python -m tools.results
+
+##@ Change the code
+lint: setup ## ruff and mypy, as in CI
+	@ruff check . && ruff format --check . && mypy
+
+format: setup ## format and sort imports
+	@ruff check --fix . && ruff format .
+
+constraints: ## pin the whole closure anew in constraints.txt (needs uv)
+	@sh tools/constraints.sh
+
+clean: ## remove .venv and caches of tools; keeps data, models and DVC's cache
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist landmarks.egg-info

@@ -1,0 +1,33 @@
+"""Leaves two DVC experiments that differ in the released CNN only, and prints their metrics."""
+
+from landmarks.errors import LandmarksError, run
+from tools import dvc_cli as dvc
+
+EXPERIMENTS = ("scratch", "transfer")
+
+
+def main() -> None:
+    code, _, said = dvc.output("status", "--quiet")
+    if code:
+        raise LandmarksError(
+            "the pipeline is not up to date" + (f" ({said.strip()})" if said.strip() else ""),
+            hint="Run `make repro` first: comparing retrains nothing.",
+        )
+    for name in EXPERIMENTS:
+        # In a temporary copy (--temp), so that the work tree stays as it is.
+        code, out, said = dvc.output(
+            *("exp", "run", "--temp", "--force", "--name", name),
+            *("--set-param", f"release.model={name}"),
+        )
+        if code:
+            raise LandmarksError(
+                f"the experiment {name} failed: {said.strip() or out.strip()}",
+                hint="The pipeline's files must be in Git: `git status` shows what is not.",
+            )
+        print(f"Experiment {name}: release.model={name}")
+    print("\ndvc metrics diff scratch transfer", flush=True)
+    dvc.run("metrics", "diff", *EXPERIMENTS)
+
+
+if __name__ == "__main__":
+    run(main)
