@@ -1,0 +1,140 @@
+"""The model card, `model.json`: what must be known to use, trust and name an exported model."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from landmarks.catalogue import Landmark
+from landmarks.errors import LandmarksError
+
+ONNX, TORCHSCRIPT, CARD = "landmarks.onnx", "landmarks.pt", "model.json"
+FORMAT_VERSION = 1
+"""Raised when an older `landmarks` would misread the card; new optional fields do not raise it."""
+
+Sha256 = Field(pattern="^[0-9a-f]{64}$")
+
+
+class Input(BaseModel):
+    """What the exported module is fed: whole photos squashed to `size` x `size`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int = Field(ge=1, le=4096)
+    layout: Literal["NCHW"] = "NCHW"
+    dtype: Literal["uint8"] = "uint8"
+    color: Literal["RGB"] = "RGB"
+    resize: Literal["squash"] = "squash"
+
+
+class FileRecord(BaseModel):
+    """The identity of a model file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sha256: str = Sha256
+    bytes: int = Field(ge=0)
+
+
+class ModelCard(BaseModel):
+    """`model.json`. Unknown fields are ignored, so that older programs read newer cards.
+
+    `classes` stand in the order of the probabilities; `data` holds the SHA-256 of the tables that
+    say which photos were learned from, `params` that of the parameters that made the model.
+    `invented` marks a model of the built-in sample, which may never place a real photo.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    cnn: str
+    architecture: str
+    invented: bool
+    classes: list[Landmark] = Field(min_length=1)
+    input: Input
+    temperature: float = Field(gt=0)
+    parameters: int = Field(ge=0)
+    data: dict[str, str]
+    params: str
+    versions: dict[str, str]
+    licences: dict[str, str]
+    files: dict[str, FileRecord]
+
+    @property
+    def version(self) -> str:
+        """Twelve digits that tell this model from every other: the start of its ONNX hash."""
+        return self.files[ONNX].sha256[:12]
+
+    def to_json(self) -> Any:
+        """Return the card as `model.json` holds it."""
+        return self.model_dump(by_alias=True)
+
+
+def read(folder: str | Path) -> ModelCard:
+    """Read and check the card in a model's folder.
+
+    Raises:
+        LandmarksError: no model there, a damaged card, or one of another format.
+    """
+    path = Path(folder) / CARD
+    again = f"`dvc pull --force {folder}` fetches the model again."
+    try:
+        tree = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise LandmarksError(
+            f"there is no model in {folder} ({CARD} is missing)",
+            hint=f"`dvc pull {folder}` fetches the released one, `make demo` makes one.",
+        ) from None
+    except ValueError as error:
+        raise LandmarksError(f"{path} is damaged: it is not JSON", hint=again) from error
+    version = tree.get("format_version") if isinstance(tree, dict) else None
+    if isinstance(version, int) and version != FORMAT_VERSION:
+        raise LandmarksError(
+            f"{path} has format_version {version}, and this program reads {FORMAT_VERSION}",
+            hint="Install the version of landmarks that the model was made with, or a newer one.",
+        )
+    try:
+        card = ModelCard.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the top level"
+        raise LandmarksError(
+            f"{path} is damaged: {key}: {first['msg'].lower()}", hint=again
+        ) from error
+    if ONNX not in card.files:
+        raise LandmarksError(f"{path} is damaged: files has no {ONNX}", hint=again)
+    return card
+
+
+def read_verified(folder: str | Path, name: str, card: ModelCard) -> bytes:
+    """Read a model file and return its bytes only if they are those that the card describes.
+
+    What is checked is what is returned: nobody can change the file in between.
+
+    Raises:
+        LandmarksError: the file is missing or another one.
+    """
+    path = Path(folder) / name
+    record = card.files.get(name)
+    if record is None:
+        raise LandmarksError(
+            f"{Path(folder) / CARD} has no {name}",
+            hint=f"The model has: {', '.join(sorted(card.files))}.",
+        )
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise LandmarksError(
+            f"{path} is missing, though {CARD} is there: the model was fetched only in part",
+            hint=f"`dvc pull {folder}` fetches the rest.",
+        ) from None
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise LandmarksError(
+            f"{path} is not the file that {CARD} describes (its SHA-256 differs), so it was not "
+            "loaded: it is damaged, cut off or was tampered with",
+            hint=f"`dvc pull --force {folder}` fetches it again.",
+        )
+    return content

@@ -1,0 +1,123 @@
+"""The `landmarks` command."""
+
+import io
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from landmarks.errors import LandmarksError, report, run
+
+if TYPE_CHECKING:
+    from landmarks.predictor import Prediction, Predictor
+
+# Whatever takes long to import is imported by the command that needs it: help comes at once.
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Tell where photos were taken from the landmarks that they show.",
+)
+
+
+class Runtime(StrEnum):
+    """What runs the model."""
+
+    ONNX = "onnx"
+    TORCHSCRIPT = "torchscript"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"landmarks {version('landmarks')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def predict(
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Image files.")],
+    top_k: Annotated[int, typer.Option(min=1, help="Guesses a photo.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    model: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("models/landmarks"),
+    runtime: Annotated[Runtime, typer.Option(help="What runs it.")] = Runtime.ONNX,
+) -> None:
+    """Name the landmark on each photo, its place and coordinates, and how sure that is.
+
+    A photo that cannot be read is reported and the others are answered; the exit status is then 1.
+    """
+    from landmarks.predictor import DEMONSTRATION, Predictor
+
+    predictor = Predictor.load(model, runtime=runtime.value)
+    if predictor.card.invented:
+        print(f"note: {DEMONSTRATION}", file=sys.stderr)
+    answered, failed = [], False
+    for photo in photos:
+        prediction = _answer(predictor, photo, top_k)
+        failed |= prediction is None
+        if prediction and as_json:
+            answered.append({"photo": str(photo)} | _to_json(prediction))
+        elif prediction:
+            print(_to_text(photo, prediction), flush=True)
+    if as_json:
+        print(json.dumps(answered, indent=2, ensure_ascii=False))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _answer(predictor: "Predictor", photo: Path, top_k: int) -> "Prediction | None":
+    try:
+        return predictor.predict(photo, top_k)
+    except LandmarksError as error:
+        print(report(error), file=sys.stderr)
+        return None
+
+
+def _to_json(prediction: "Prediction") -> dict[str, object]:
+    tree = prediction.model_dump(by_alias=True)
+    for guess in tree["guesses"]:
+        guess["confidence"] = round(guess["confidence"], 6)
+    return tree
+
+
+def _to_text(photo: Path, prediction: "Prediction") -> str:
+    """Return one block: the photo, then a line for each guess with place and coordinates."""
+    lines = [str(photo)]
+    for guess in prediction.guesses:
+        what = f"{guess.name}, {guess.place}" if guess.place else guess.name
+        if guess.latitude is not None and guess.longitude is not None:
+            what += f" ({_coordinates(guess.latitude, guess.longitude)})"
+        lines.append(f"  {guess.confidence:6.1%}  {what}")
+    return "\n".join(lines)
+
+
+def _coordinates(latitude: float, longitude: float) -> str:
+    north, east = "N" if latitude >= 0 else "S", "E" if longitude >= 0 else "W"
+    return f"{abs(latitude):.4f}° {north}, {abs(longitude):.4f}° {east}"
+
+
+def main() -> None:
+    """Run the command; mistakes of its user end in one line and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be valid text
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""From an archive of photos to batches of pixels."""

@@ -1,0 +1,134 @@
+"""Put the archive of the photos, and that of the negatives, where the pipeline wants them."""
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from landmarks import files
+from landmarks.data import repack
+from landmarks.data.archive import Archive, Photo, kinds, layout, open_archive
+from landmarks.data.disk import move, telling_disk_errors
+from landmarks.data.fetch import PATIENCE, Patience, fetch
+from landmarks.data.members import total_skipped
+from landmarks.data.sample import write_sample
+from landmarks.errors import LandmarksError
+from landmarks.params import Download, Sample
+
+SAMPLE = "sample"
+
+
+def download(
+    settings: Download,
+    archive: Path,
+    negatives: Path,
+    *,
+    state: Path,
+    patience: Patience = PATIENCE,
+) -> None:
+    """Write both zip archives, each whole or not at all, and check that their layout will do.
+
+    The built-in sample draws negatives of its own; `download.negatives` takes their place when it
+    is set. Other sources without negatives get an empty zip.
+
+    Args:
+        settings: the parameters of the stage.
+        archive: where the zip of class folders goes.
+        negatives: where the zip of photos of no known landmark goes.
+        state: a folder that survives a killed run, for partial downloads.
+
+    Raises:
+        LandmarksError: see `landmarks.data.fetch`, `members` and `layout`.
+    """
+    with telling_disk_errors(archive.parent):
+        _download(settings, archive, negatives, state, patience)
+
+
+def _download(
+    settings: Download, archive: Path, negatives: Path, state: Path, patience: Patience
+) -> None:
+    if settings.source == SAMPLE:
+        if settings.sha256:
+            raise LandmarksError(
+                "`download.sha256` is set, but the sample is drawn, not downloaded",
+                hint="Set it to null in params.yaml.",
+            )
+        _draw(settings.sample, archive, negatives)
+    else:
+        _bring(settings.source, settings.sha256, archive, _classes, state, patience)
+    if settings.negatives:
+        source, checksum = settings.negatives, settings.negatives_sha256
+        _bring(source, checksum, negatives, _kinds, state, patience)
+    elif settings.source != SAMPLE:
+        with files.replacing(negatives) as temporary:
+            zipfile.ZipFile(temporary, "w").close()
+
+
+def _draw(settings: Sample, archive: Path, negatives: Path) -> None:
+    with tqdm(desc="drawing the sample", unit="picture") as bar:
+
+        def progress(drawn: int, total: int) -> None:
+            bar.total = total
+            bar.update(drawn - bar.n)
+
+        write_sample(archive, negatives, settings, progress)
+
+
+def _bring(
+    source: str,
+    sha256: str | None,
+    destination: Path,
+    place: Callable[[Archive, str], list[Photo]],
+    state: Path,
+    patience: Patience,
+) -> None:
+    """Fetch an archive, make it a zip, look at what is in it, and only then put it into place."""
+    folder = Path(source).expanduser()
+    origin = folder if folder.is_dir() else state / f"{destination.stem}.fetched"
+    if folder.is_dir() and sha256:
+        raise LandmarksError(
+            f"{source} is a folder, which has no SHA-256", hint="Set it to null in params.yaml."
+        )
+    whole = state / f"{destination.stem}.zip"
+    try:
+        if not folder.is_dir():
+            fetch(source, origin, sha256=sha256, state=state, patience=patience)
+        if origin.is_file() and repack.kind(_head(origin)) == "zip":
+            os.replace(origin, whole)
+        else:
+            repack.normalise(origin, whole)
+        with open_archive(whole) as archive:
+            _report(archive, place(archive, source), destination)
+        move(whole, destination)
+    except LandmarksError as error:
+        # Its user knows the archive by the name they gave it, not by where we keep it.
+        said = error.message.replace(str(whole), source).replace(str(origin), source)
+        raise LandmarksError(said, hint=error.hint) from error
+    finally:
+        whole.unlink(missing_ok=True)
+        if origin != folder:
+            origin.unlink(missing_ok=True)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(repack.HEAD_BYTES)
+
+
+def _classes(archive: Archive, name: str) -> list[Photo]:
+    return layout(archive.members, archive.folders, archive=name)
+
+
+def _kinds(archive: Archive, name: str) -> list[Photo]:
+    return kinds(archive.members, archive=name)
+
+
+def _report(archive: Archive, photos: list[Photo], destination: Path) -> None:
+    skipped = archive.skipped.copy()
+    if outside := len(archive.members) - len(photos):
+        skipped["outside the class folders"] += outside
+    folders = len({photo.class_name for photo in photos})
+    left_out = f"; left out: {total_skipped(skipped.items())}" if skipped else ""
+    print(f"{destination}: {len(photos):,} photos in {folders:,} folders{left_out}")

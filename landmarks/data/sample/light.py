@@ -1,0 +1,79 @@
+"""Weather and time of day: where the light comes from, its colours, the haze and the sky."""
+
+from typing import NamedTuple
+
+from landmarks.data.sample.integer import ONE, TURN, Stream, cos, sin
+from landmarks.data.sample.solids import Color
+
+
+class Light(NamedTuple):
+    """The light of a photo. `sun` points to it (length 4096); strengths are in 1/256."""
+
+    weather: str
+    sun: tuple[int, int, int]
+    sun_color: Color
+    ambient: Color
+    zenith: Color
+    horizon: Color
+    cloud: Color
+    cloud_cover: int  # 0 to 255
+    haze: int  # share of 256 lost to haze at a kilometre
+    windows_lit: int  # percent
+    flood: int  # strength of lamps that light a building from below
+
+
+# zenith, horizon, cloud, sun colour, ambient, sun height (low, high), cover (low, high), haze,
+# lit windows, flood
+_WEATHER: dict[str, tuple[Color, Color, Color, Color, Color, tuple[int, int], tuple[int, int],
+                          tuple[int, int], int, int]] = {
+    "clear": ((66, 122, 196), (176, 206, 228), (250, 250, 248), (176, 164, 136), (128, 136, 152),
+              (240, 640), (0, 90), (10, 60), 0, 0),
+    "cloudy": ((104, 140, 184), (196, 210, 220), (236, 238, 240), (124, 118, 104), (152, 156, 164),
+               (240, 640), (90, 170), (20, 90), 0, 0),
+    "overcast": ((150, 158, 168), (196, 200, 204), (212, 214, 218), (30, 30, 28), (196, 200, 206),
+                 (400, 700), (200, 255), (60, 200), 4, 0),
+    "mist": ((186, 192, 198), (208, 212, 214), (222, 224, 226), (34, 32, 28), (204, 206, 210),
+             (300, 600), (120, 200), (420, 900), 6, 0),
+    "golden": ((96, 136, 186), (244, 214, 164), (252, 226, 190), (222, 164, 90), (120, 118, 136),
+               (70, 170), (20, 120), (30, 120), 4, 0),
+    "sunset": ((82, 88, 142), (250, 158, 92), (236, 128, 104), (210, 116, 64), (112, 98, 118),
+               (20, 70), (60, 170), (60, 160), 20, 20),
+    "dusk": ((34, 44, 92), (146, 128, 160), (92, 88, 124), (18, 18, 28), (88, 92, 128),
+             (20, 60), (40, 150), (40, 120), 45, 90),
+    "night": ((14, 18, 42), (58, 56, 80), (44, 46, 68), (16, 18, 28), (60, 62, 86),
+              (300, 600), (0, 160), (30, 100), 55, 150),
+}  # fmt: skip
+_SHARES = {"clear": 26, "cloudy": 18, "overcast": 14, "mist": 5, "golden": 13, "sunset": 9,
+           "dusk": 7, "night": 5}  # fmt: skip
+
+
+def make_light(stream: Stream) -> Light:
+    """Draw the weather, the hour and the direction of the light of one photo."""
+    weather = stream.weighted(_SHARES)
+    zenith, horizon, cloud, sun_color, ambient, height, cover, haze, lit, flood = _WEATHER[weather]
+    up, around = stream.between(*height), stream.below(TURN)
+    reach = cos(up)
+    sun = (reach * cos(around) // ONE >> 2, reach * sin(around) // ONE >> 2, sin(up) >> 2)
+    tint = [stream.between(-12, 12) for _ in range(3)]
+    shade = stream.between(-14, 14)
+
+    def varied(color: Color) -> Color:
+        red, green, blue = (
+            max(0, min(255, c + (t + shade) * c // 160))
+            for c, t in zip(color, tint, strict=True)
+        )
+        return red, green, blue
+
+    return Light(
+        weather,
+        sun,
+        sun_color,
+        ambient,
+        varied(zenith),
+        varied(horizon),
+        varied(cloud),
+        stream.between(*cover),
+        stream.between(*haze),
+        lit,
+        flood,
+    )

@@ -1,0 +1,225 @@
+"""Give every decoded photo a role: train, validation, test, negative or dropped."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from landmarks import params
+from landmarks.data import store
+from landmarks.data.duplicates import equal_pairs, near_pairs
+from landmarks.errors import LandmarksError
+
+COLUMNS = ("id", "class", "role", "reason")
+ROLES = ("train", "val", "test", "negative_tuning", "negative_testing", "dropped")
+_HINT = "Run `dvc repro split` to make it again."
+
+
+def assign_splits(photos: pd.DataFrame, settings: params.Split) -> pd.DataFrame:
+    """Divide photos by content: neither the order of rows nor the names of files matter.
+
+    - The archive's own test folder stays the test set. Without one, `test_share` of every class.
+    - `validation_share` of every class of the rest is for validation. Near-duplicates (the same
+      file, or perceptual hashes at most `near_duplicate_distance` bits apart) stay on one side.
+    - A train photo that nearly duplicates a test photo is dropped, and so is one file that stands
+      in several classes: one of its labels must be wrong.
+    - Negatives are halved by hash, and dropped if they duplicate a photo of the archive.
+
+    Args:
+        photos: the table that `decode` wrote (`photos.COLUMNS`).
+        settings: parameters of the stage.
+
+    Returns:
+        Columns `COLUMNS`, one row a photo, in the order of `id`.
+
+    Raises:
+        LandmarksError: a class has no train photo, or there are fewer than two classes.
+    """
+    photos = photos.set_index("id", drop=False).sort_index()
+    split = pd.DataFrame(
+        {"id": photos["id"], "class": photos["class"], "role": "", "reason": ""}, dtype=object
+    )
+    refused = photos["verdict"] != "ok"
+    _drop(split, photos.index[refused], "refused: " + photos["reason"][refused])
+    # By content, so that whoever comes first below does so in every archive that holds it.
+    usable = photos[~refused].sort_values(["sha1", "class", "path"])
+    ours = usable[usable["source"] == "archive"]
+    negatives = usable[usable["source"] == "negatives"]
+    _split_archive(split, ours, settings)
+    _split_negatives(split, negatives, ours, settings)
+    _check_classes(split[photos["source"] == "archive"])
+    return split.astype({"id": "int64"}).reset_index(drop=True)
+
+
+def _split_archive(split: pd.DataFrame, ours: pd.DataFrame, settings: params.Split) -> None:
+    official = ours["official_split"] == "test"
+    if official.any() and not official.all():
+        split.loc[ours.index[official], "role"] = "test"
+        rest = _drop_conflicts(split, ours[~official])
+    else:
+        rest = _drop_conflicts(split, ours)
+        chosen = _choose(rest, settings.test_share, settings, purpose="test")
+        split.loc[chosen, "role"] = "test"
+        rest = rest.drop(chosen)
+    test = ours[split.loc[ours.index, "role"] == "test"]
+    copies = _copies_of(rest, test, settings.near_duplicate_distance)
+    _drop(split, copies.index, "near-duplicate of test photo " + copies.astype(str))
+    rest = rest.drop(copies.index)
+    split.loc[rest.index, "role"] = "train"
+    chosen = _choose(rest, settings.validation_share, settings, purpose="validation")
+    split.loc[chosen, "role"] = "val"
+
+
+def _drop_conflicts(split: pd.DataFrame, photos: pd.DataFrame) -> pd.DataFrame:
+    """Drop files that stand in several classes, all copies; return the others."""
+    conflict = photos.groupby("sha1")["class"].transform("nunique") > 1
+    _drop(split, photos.index[conflict], "the same file stands in several classes")
+    return photos[~conflict]
+
+
+def _split_negatives(
+    split: pd.DataFrame, negatives: pd.DataFrame, ours: pd.DataFrame, settings: params.Split
+) -> None:
+    distance = settings.near_duplicate_distance
+    copies = _copies_of(negatives, ours, distance)
+    _drop(split, copies.index, "near-duplicate of archive photo " + copies.astype(str))
+    rest = negatives.drop(copies.index)
+    # One draw a group, by its first hash: a further photo in the archive moves no other.
+    tuning: list[int] = []
+    for ids in _groups(rest, distance):
+        if _rank("negatives", rest, ids)[0] < 128:
+            tuning.extend(ids)
+    split.loc[rest.index, "role"] = "negative_testing"
+    split.loc[tuning, "role"] = "negative_tuning"
+
+
+def _choose(
+    photos: pd.DataFrame, share: float, settings: params.Split, *, purpose: str
+) -> list[int]:
+    """Choose a share of every class, near-duplicates together, at random by seed and content.
+
+    Whole groups are taken in a random order as long as they fit. A class of at least two groups
+    gives at least one photo where a group fits, and every class keeps at least one.
+    """
+    chosen: list[int] = []
+    for _, members in photos.groupby("class"):
+        groups = _groups(members, settings.near_duplicate_distance)
+        wanted = min(max(1, round(share * len(members))), len(members) - 1)
+        purpose_and_seed = f"{purpose} {settings.seed}"
+        for ids in sorted(groups, key=lambda ids: _rank(purpose_and_seed, members, ids)):
+            if len(ids) <= wanted:
+                chosen.extend(ids)
+                wanted -= len(ids)
+    return chosen
+
+
+def _rank(purpose: str, photos: pd.DataFrame, ids: list[int]) -> bytes:
+    """Return random bytes that only the purpose and the content of a group's first photo decide."""
+    return hashlib.sha256(f"{purpose} {photos['sha1'][ids[0]]}".encode()).digest()
+
+
+def _groups(photos: pd.DataFrame, distance: int) -> list[list[int]]:
+    """Group near-duplicates: lists of ids, each in the order of the rows."""
+    first, second = _pairs(photos, photos, distance)
+    count = len(photos)
+    links = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
+    labels = connected_components(links, directed=False)[1]
+    return [list(ids) for _, ids in pd.Series(photos.index).groupby(labels)]
+
+
+def _copies_of(photos: pd.DataFrame, originals: pd.DataFrame, distance: int) -> pd.Series:
+    """Return, by id of each photo that nearly duplicates an original, the lowest such original."""
+    mine, theirs = _pairs(photos, originals, distance)
+    pairs = pd.Series(originals.index.to_numpy()[theirs], index=photos.index[mine], dtype="int64")
+    return pairs.groupby(level=0).min()
+
+
+def _pairs(
+    left: pd.DataFrame, right: pd.DataFrame, distance: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    same = equal_pairs(left["sha1"], right["sha1"])
+    near = near_pairs(_hashes(left), _hashes(right), distance)
+    return np.concatenate([same[0], near[0]]), np.concatenate([same[1], near[1]])
+
+
+def _hashes(photos: pd.DataFrame) -> NDArray[np.uint64]:
+    return np.array([int(text, 16) for text in photos["dhash"]], dtype=np.uint64)
+
+
+def _drop(split: pd.DataFrame, ids: Iterable[int], reasons: str | pd.Series) -> None:
+    split.loc[ids, "role"] = "dropped"
+    split.loc[ids, "reason"] = reasons
+
+
+def _check_classes(split: pd.DataFrame) -> None:
+    classes = set(split["class"])
+    missing = sorted(classes - set(split.loc[split["role"] == "train", "class"]))
+    if missing:
+        raise LandmarksError(
+            f"no photo is left to train on in {len(missing)} of {len(classes)} classes: "
+            + ", ".join(missing[:5])
+            + (", …" if len(missing) > 5 else ""),
+            hint="Add readable photos to these folders or leave the folders out.",
+        )
+    if len(classes) < 2:
+        raise LandmarksError(
+            f"there is only one class, {next(iter(classes), '?')}",
+            hint="Give an archive with a folder of photos for each of two or more landmarks.",
+        )
+
+
+def read_split(path: str | Path, *, photos: int | None = None) -> pd.DataFrame:
+    """Read `split.csv`, columns `COLUMNS`.
+
+    Args:
+        path: the file.
+        photos: number of rows that it must have; None for any.
+
+    Raises:
+        LandmarksError: the file is missing, damaged, or belongs to other photos.
+    """
+    split = store.read_csv(path, COLUMNS, ("id",), _HINT)
+    unknown = sorted(set(split["role"]) - set(ROLES))
+    if unknown:
+        raise LandmarksError(f"{path} is damaged: it has a role {unknown[0]!r}", hint=_HINT)
+    if photos is not None and len(split) != photos:
+        raise LandmarksError(
+            f"{path} has {len(split)} rows for {photos} decoded photos", hint=_HINT
+        )
+    return split
+
+
+def class_names(split: pd.DataFrame) -> list[str]:
+    """Return the classes in label order: those of the train photos, sorted."""
+    return sorted(split.loc[split["role"] == "train", "class"].unique())
+
+
+def rows(split: pd.DataFrame, role: str) -> NDArray[np.int64]:
+    """Return the ids of the photos of one role, ascending; they are rows of the pixel array."""
+    assert role in ROLES, role
+    return np.sort(split.loc[split["role"] == role, "id"].to_numpy(np.int64))
+
+
+def labels(split: pd.DataFrame, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the label of each photo, int64: where its class stands in `class_names`.
+
+    Raises:
+        KeyError: a photo's class is not among them (a negative).
+    """
+    position = {name: label for label, name in enumerate(class_names(split))}
+    classes = split.set_index("id")["class"].reindex(ids)
+    return np.array([position[name] for name in classes], dtype=np.int64)
+
+
+def describe(split: pd.DataFrame) -> str:
+    """Say in one line how many photos have which role, and why others were dropped."""
+    counts = split["role"].value_counts()
+    said = ", ".join(f"{counts[role]} {role}" for role in ROLES if role in counts)
+    reasons = split.loc[split["role"] == "dropped", "reason"].str.replace(r" \d+$", "", regex=True)
+    why = ", ".join(f"{n} {reason}" for reason, n in reasons.value_counts().sort_index().items())
+    return f"split: {len(class_names(split))} classes, {said}" + (f" ({why})" if why else "")

@@ -1,0 +1,143 @@
+"""The one forward pass of PyTorch: the same for validation, calibration and every export."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from landmarks import environment
+from landmarks.errors import LandmarksError
+
+BATCH = 32
+"""Photos a forward pass. Fixed, because another batch size may round differently."""
+
+
+def preprocess(pixels: Tensor, input_size: int, mean: Tensor, std: Tensor) -> Tensor:
+    """Resize whole photos to a square and normalise them: the first layer of every exported model.
+
+    The resize is bilinear with antialiasing. Tensor operations only, without a branch on a shape,
+    so that `torch.jit.script` and `torch.onnx.export(dynamo=True)` take it.
+
+    Args:
+        pixels: uint8 (N, 3, H, W) RGB, H and W at least 1.
+        input_size: height and width of the result, pixels.
+        mean: float32 (3,), on the scale 0 to 1.
+        std: float32 (3,), on the scale 0 to 1.
+
+    Returns:
+        float32 (N, 3, input_size, input_size).
+    """
+    resized = F.interpolate(
+        pixels.to(torch.float32) / 255.0,
+        size=[input_size, input_size],
+        mode="bilinear",
+        align_corners=False,
+        antialias=True,
+    )
+    return (resized - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+
+
+class Normalized(nn.Module):
+    """A network behind its preprocessing: uint8 pixels in, logits out."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, network: nn.Module, input_size: int, mean: list[float], std: list[float]
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.input_size = input_size
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Map uint8 (N, 3, H, W) to logits float32 (N, C)."""
+        logits: Tensor = self.network(preprocess(pixels, self.input_size, self.mean, self.std))
+        return logits
+
+
+def device() -> torch.device:
+    """Return where the forward pass runs: CUDA when there is one, unless `LANDMARKS_DEVICE` says.
+
+    Raises:
+        LandmarksError: CUDA is asked for and PyTorch sees none.
+    """
+    wanted = environment.device()
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise LandmarksError(
+            "LANDMARKS_DEVICE is cuda, but PyTorch sees no CUDA device",
+            hint="Unset it, or run `make doctor` to see what the machine has.",
+        )
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def run_module(
+    module: nn.Module,
+    pixels: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    label: str,
+    where: torch.device | None = None,
+) -> NDArray[np.float32]:
+    """Run `module` over rows of the packed store, in order, with a progress bar.
+
+    Args:
+        module: uint8 (N, 3, H, W) to float32 (N, C); `Normalized`, or a loaded TorchScript export.
+        pixels: uint8 (M, S, S, 3), usually a memory map; only the rows in hand are read.
+        rows: int (N,), indices into `pixels`.
+        label: what the progress bar is called.
+        where: the device; `device()` by default. In float32 on every device.
+
+    Returns:
+        float32 (N, C).
+    """
+    where = where or device()
+    module = module.to(where).eval()
+
+    def forward(batch: NDArray[np.int64]) -> NDArray[np.float32]:
+        with torch.inference_mode():  # the mode belongs to the thread that enters it
+            photos = torch.from_numpy(pixels[batch]).permute(0, 3, 1, 2).to(where)
+            answer: NDArray[np.float32] = module(photos).float().cpu().numpy()
+            return answer
+
+    if where.type == "cuda":
+        return in_batches(forward, rows, label, threads=1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return in_batches(forward, rows, label)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def in_batches(
+    forward: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+    rows: NDArray[np.int64],
+    label: str,
+    threads: int | None = None,
+) -> NDArray[np.float32]:
+    """Call `forward` on `BATCH` rows at a time, one thread a core, and join the answers in order.
+
+    Cores share the batches and never one batch, so that the number of cores changes the time and
+    not a bit of the result; `forward` must itself compute with one thread.
+    """
+    if not len(rows):
+        raise LandmarksError(
+            f"{label}: no photos to run on", hint="See which roles data/split.csv has."
+        )
+    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    with (
+        ThreadPoolExecutor(threads or environment.cores()) as pool,
+        tqdm(total=len(rows), desc=label, unit="photo") as bar,
+    ):
+        answers = []
+        for answer in pool.map(forward, batches):
+            answers.append(answer)
+            bar.update(len(answer))
+    return np.concatenate(answers)

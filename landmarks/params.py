@@ -1,0 +1,210 @@
+"""`params.yaml` as typed, closed models: every key is known, checked and explained here."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from landmarks.errors import LandmarksError
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Pixels = Annotated[int, Field(ge=16, le=1024)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Group(BaseModel):
+    """A closed group of parameters: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Sample(Group):
+    """The built-in sample of invented landmarks."""
+
+    seed: int = Field(ge=0, description="draws other photos of the same landmarks")
+    train_photos: int = Field(ge=2, description="train photos of each landmark")
+    test_photos: int = Field(ge=1, description="test photos of each landmark")
+    negatives: int = Field(ge=0, description="pictures that show no landmark")
+
+
+class Download(Group):
+    """Where the photos come from."""
+
+    source: str = Field(
+        min_length=1, description="URL, zip, tar, folder of class folders or sample"
+    )
+    sha256: Sha256 | None = Field(description="expected SHA-256 of a file source")
+    negatives: str | None = Field(description="a second archive: photos of no known landmark")
+    negatives_sha256: Sha256 | None = Field(description="expected SHA-256 of that archive")
+    sample: Sample
+
+
+class Decode(Group):
+    """How photos are stored once decoded."""
+
+    size: Pixels = Field(description="height and width of every stored photo, pixels")
+
+
+class Split(Group):
+    """How photos get their role."""
+
+    seed: int = Field(ge=0)
+    validation_share: Share = Field(description="of the train photos")
+    test_share: Share = Field(description="of all photos, where the archive has no test folder")
+    near_duplicate_distance: int = Field(
+        ge=0, le=16, description="bits in which two perceptual hashes of one view may differ"
+    )
+
+
+class Training(Group):
+    """What both CNNs share. Names follow torchvision's classification references."""
+
+    seed: int = Field(ge=0)
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2, description="photos a step, over all processes")
+    train_crop_size: Pixels = Field(description="side of the random crops the network learns from")
+    val_crop_size: Pixels = Field(description="side of the photos in validation and after export")
+    lr: float = Field(gt=0, description="peak learning rate of AdamW")
+    lr_warmup_epochs: float = Field(ge=0)
+    weight_decay: float = Field(ge=0)
+    norm_weight_decay: float = Field(ge=0, description="weight decay of norm layers and biases")
+    label_smoothing: Rate
+    auto_augment: Literal["none", "rand", "trivial"]
+    random_crop_min_scale: float = Field(gt=0, le=1, description="least share of the photo kept")
+    random_erase: float = Field(ge=0, le=1, description="probability")
+    mixup_alpha: float = Field(ge=0)
+    cutmix_alpha: float = Field(ge=0)
+    dropout: Rate
+    model_ema_decay: Rate = Field(description="a step; 0 switches the moving average off")
+    patience: int = Field(ge=1, description="epochs without a better validation before the stop")
+    precision: Literal["auto", "32-true", "bf16-mixed"]
+    threads: int = Field(ge=0, description="CPU threads of PyTorch; 0 lets PyTorch choose")
+
+    @model_validator(mode="after")
+    def _warm_up_fits(self) -> Self:
+        if self.lr_warmup_epochs >= self.epochs:
+            raise ValueError("lr_warmup_epochs must be smaller than epochs")
+        return self
+
+
+class Scratch(Training):
+    """The CNN of our own."""
+
+    width: int = Field(ge=8, multiple_of=8, description="channels of the first stage")
+    stochastic_depth: Rate = Field(description="drop probability of the last residual block")
+
+
+class Transfer(Training):
+    """The pretrained backbone with a new head."""
+
+    backbone: str = Field(description="a name in landmarks.backbones.BACKBONES")
+    weights: str = Field(min_length=1, description="imagenet, or the path of a state dict")
+    weights_sha256: Sha256 | None = Field(description="expected SHA-256 of that file")
+    freeze_epochs: int = Field(ge=0, description="epochs in which only the head learns")
+    backbone_lr_factor: float = Field(gt=0, le=1, description="of lr, for the backbone")
+
+
+class Train(Group):
+    """One group a CNN."""
+
+    scratch: Scratch
+    transfer: Transfer
+
+
+class Calibrate(Group):
+    """From logits to confidence."""
+
+    temperature: bool = Field(description="fit one temperature on the validation rows")
+
+
+class Export(Group):
+    """What is delivered beside the weights."""
+
+    catalogue: str = Field(description="table that names and places each class")
+
+
+class Evaluate(Group):
+    """What the tables and plots show."""
+
+    calibration_bins: int = Field(ge=2, le=100)
+    confusion_pairs: int = Field(ge=1)
+
+
+class Release(Group):
+    """Which CNN users get."""
+
+    model: Literal["best", "scratch", "transfer"]
+
+
+class Params(Group):
+    """The whole of `params.yaml`, grouped by stage."""
+
+    download: Download
+    decode: Decode
+    split: Split
+    train: Train
+    calibrate: Calibrate
+    export: Export
+    evaluate: Evaluate
+    release: Release
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """Read and check the parameters.
+
+    Raises:
+        LandmarksError: the file is missing, is not YAML, or a key or value is not allowed; the
+            message names the file, the key and what would be valid.
+    """
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LandmarksError(
+            f"{path} is missing in {Path.cwd()}",
+            hint="Run from the project's folder, or `make preset NAME=sample` to make it.",
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LandmarksError(f"{path} is not valid YAML: {error}") from error
+    return parse(tree, str(path))
+
+
+def parse(tree: Any, where: str = "params.yaml") -> Params:
+    """Check a tree of parameters as `load` does; `where` names it in messages."""
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise LandmarksError(*_explain(error, where)) from error
+
+
+def _explain(error: ValidationError, where: str) -> tuple[str]:
+    errors = error.errors(include_url=False)
+    # A misspelt key is both missing and unknown: what was written is the better clue.
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path) or "the top level"
+    more = error.error_count() - 1
+    if first["type"] == "extra_forbidden":
+        valid = sorted(_group_at(path[:-1]).model_fields)
+        close = difflib.get_close_matches(path[-1], valid, n=1)
+        guess = f" Did you mean `{close[0]}`?" if close else ""
+        said = f"unknown key `{key}` in {where}.{guess} Valid keys there: {', '.join(valid)}"
+    elif first["type"] == "missing":
+        said = f"`{key}` is missing in {where}"
+    else:
+        reason = first["msg"].removeprefix("Value error, ")
+        said = f"`{key}` in {where}: {reason[:1].lower()}{reason[1:]}, but it is {first['input']!r}"
+        if isinstance(first["input"], dict):
+            said = f"`{key}` in {where}: {reason}"
+    return (said + (f" (and {more} more)" if more else ""),)
+
+
+def _group_at(path: list[str]) -> type[BaseModel]:
+    group: type[BaseModel] = Params
+    for part in path:
+        annotation = group.model_fields[part].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        group = annotation
+    return group

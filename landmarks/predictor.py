@@ -1,0 +1,269 @@
+"""Answers from an exported model: photos in, named places with calibrated confidence out."""
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from landmarks import card as cards
+from landmarks import images
+from landmarks.card import ModelCard
+from landmarks.catalogue import Landmark
+from landmarks.errors import LandmarksError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Runtime = Literal["onnx", "torchscript"]
+RUNTIMES: tuple[Runtime, ...] = ("onnx", "torchscript")
+DEFAULT_FOLDER = "models/landmarks"
+
+BATCH = 32
+"""Photos a forward pass: more gains nothing on a CPU and costs memory."""
+
+DEMONSTRATION = (
+    "demonstration model: invented places. Train on real photos (`make preset NAME=landmarks50`, "
+    "`dvc repro`) or `dvc pull` a real model into models/landmarks"
+)
+"""What every consumer says of a model whose `invented` is true."""
+
+_Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+_PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
+_ORIENTATION = 0x0112
+
+
+class Guess(Landmark):
+    """A landmark that the photo may show; `confidence` is its calibrated probability, 0 to 1."""
+
+    confidence: float
+
+
+class Prediction(BaseModel):
+    """The answer for one photo.
+
+    Attributes:
+        guesses: the likeliest first.
+        unknown: whether the photo shows none of the known landmarks; None where the model cannot
+            tell.
+        invented: whether the model knows invented places only; see `DEMONSTRATION`.
+        model: which model answered (`ModelCard.version`).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    guesses: list[Guess]
+    unknown: bool | None = None
+    invented: bool
+    model: str
+
+    @property
+    def best(self) -> Guess:
+        """The likeliest guess."""
+        return self.guesses[0]
+
+
+class Predictor:
+    """An exported model, ready to answer. Safe to use from several threads.
+
+    Attributes:
+        card: what `model.json` says of the model.
+        runtime: what runs it.
+    """
+
+    def __init__(self, card: ModelCard, forward: _Forward, runtime: Runtime) -> None:
+        self.card = card
+        self.runtime = runtime
+        self._forward = forward
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path = DEFAULT_FOLDER,
+        runtime: Runtime = "onnx",
+        threads: int | None = None,
+    ) -> Self:
+        """Load the model in `folder`, if its file is the one that `model.json` describes.
+
+        Args:
+            folder: holds `model.json` and the model files.
+            runtime: `onnx` needs no PyTorch; `torchscript` does.
+            threads: CPU threads of one forward pass; None lets the runtime choose.
+
+        Raises:
+            LandmarksError: no model there, fetched in part, damaged or tampered with, of a format
+                that this version does not know, or a runtime that is not installed.
+        """
+        if runtime not in RUNTIMES:
+            raise LandmarksError(
+                f"there is no runtime {runtime!r}", hint=f"Choose one of: {', '.join(RUNTIMES)}."
+            )
+        if threads is not None and threads < 1:
+            raise LandmarksError(f"threads is {threads}", hint="Give 1 or more.")
+        card = cards.read(folder)
+        start, name = {
+            "onnx": (_onnx_forward, cards.ONNX),
+            "torchscript": (_torchscript_forward, cards.TORCHSCRIPT),
+        }[runtime]
+        content = cards.read_verified(folder, name, card)
+        predictor = cls(card, start(content, threads, Path(folder) / name), runtime)
+        answered = predictor._forward(np.zeros((1, 3, 1, 1), np.uint8)).shape[-1]
+        if answered != len(card.classes):
+            raise LandmarksError(
+                f"{Path(folder) / name} tells {answered} classes apart, but {cards.CARD} names "
+                f"{len(card.classes)}",
+                hint=f"`dvc pull --force {folder}` fetches the model again.",
+            )
+        return predictor
+
+    def predict(self, photo: Any, top_k: int = 5) -> Prediction:
+        """Say what one photo shows. See `prepare` for `photo` and `classify` for the rest."""
+        return self.classify(self.prepare(photo)[np.newaxis], top_k)[0]
+
+    def predict_batch(self, photos: Sequence[Any], top_k: int = 5) -> list[Prediction]:
+        """Say what several photos show; memory is bounded, however many they are.
+
+        Raises:
+            LandmarksError: one of them cannot be read. `prepare` them one by one to go on.
+        """
+        predictions: list[Prediction] = []
+        for start in range(0, len(photos), BATCH):
+            pixels = [self.prepare(photo) for photo in photos[start : start + BATCH]]
+            predictions += self.classify(np.stack(pixels), top_k)
+        return predictions
+
+    def prepare(self, photo: Any) -> NDArray[np.uint8]:
+        """Decode a photo to what the model is fed.
+
+        Args:
+            photo: the path of an image file, its bytes, a PIL image, or uint8 (H, W, 3) RGB.
+
+        Returns:
+            uint8 (S, S, 3) RGB, S being `card.input.size`.
+
+        Raises:
+            LandmarksError: it cannot be read as a photo; says why.
+        """
+        size = self.card.input.size
+        if isinstance(photo, np.ndarray):
+            if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+                raise LandmarksError(
+                    f"an array of {photo.dtype} {photo.shape} is no photo",
+                    hint="Give uint8 (height, width, 3) in RGB order.",
+                )
+            return images.resize(np.ascontiguousarray(photo), size)
+        if isinstance(photo, bytes | bytearray | str | Path):
+            return images.load(bytes(photo) if isinstance(photo, bytearray) else photo, size)[0]
+        if hasattr(photo, "getexif"):
+            return images.load(_encoded(photo), size)[0]
+        raise LandmarksError(
+            f"a {type(photo).__name__} is no photo",
+            hint="Give a path, the bytes of a file, a PIL image, or a uint8 array (H, W, 3).",
+        )
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the model.
+
+        Args:
+            pixels: uint8 (N, H, W, 3) RGB, any N, H and W of at least 1.
+
+        Returns:
+            float32 (N, C), each row sums to 1; columns as in `card.classes`.
+        """
+        return np.concatenate([self._forward(batch) for batch in _batches(pixels)])
+
+    def classify(self, pixels: NDArray[np.uint8], top_k: int = 5) -> list[Prediction]:
+        """Say what prepared photos show.
+
+        Args:
+            pixels: uint8 (N, S, S, 3), from `prepare`.
+            top_k: guesses a photo, at least 1; of fewer classes all are given.
+
+        Raises:
+            LandmarksError: `top_k` is below 1.
+        """
+        if top_k < 1:
+            raise LandmarksError(f"top_k is {top_k}", hint="Ask for 1 guess or more.")
+        return [self._answer(row, top_k) for row in self.probabilities(pixels)]
+
+    def _answer(self, row: NDArray[np.float32], top_k: int) -> Prediction:
+        # Stable, so that equal probabilities come in the order of the classes.
+        order = np.argsort(-row, kind="stable")[:top_k]
+        guesses = [
+            Guess(**self.card.classes[index].model_dump(), confidence=float(row[index]))
+            for index in order
+        ]
+        return Prediction(guesses=guesses, invented=self.card.invented, model=self.card.version)
+
+
+def _batches(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    for start in range(0, len(pixels), BATCH):
+        yield np.ascontiguousarray(pixels[start : start + BATCH].transpose(0, 3, 1, 2))
+
+
+def _encoded(image: "Image") -> bytes:
+    """Pack a PIL image as a file, so that `images` decides on orientation, alpha and depth."""
+    from PIL import Image as pil
+
+    exif = pil.Exif()
+    buffer = io.BytesIO()
+    try:
+        exif[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+        plain = image if image.mode in _PNG_MODES else image.convert("RGB")
+        plain.save(buffer, "PNG", compress_level=0, exif=exif)
+    except (OSError, ValueError) as error:
+        raise LandmarksError(f"the PIL image cannot be read as a photo: {error}") from error
+    return buffer.getvalue()
+
+
+def _onnx_forward(content: bytes, threads: int | None, path: Path) -> _Forward:
+    import onnxruntime as ort
+
+    ort.set_default_logger_severity(3)
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
+    try:
+        session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - it has no common base class for its errors
+        raise LandmarksError(
+            f"ONNX Runtime {ort.__version__} cannot run {path}: {error}",
+            hint="Install a newer onnxruntime.",
+        ) from error
+
+    def forward(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.asarray(session.run(["probabilities"], {"pixels": pixels})[0])
+
+    return forward
+
+
+def _torchscript_forward(content: bytes, threads: int | None, path: Path) -> _Forward:
+    try:
+        import torch
+    except ImportError as error:
+        raise LandmarksError(
+            "the runtime torchscript needs PyTorch, which is not installed",
+            hint='Use the runtime onnx, or `pip install "landmarks[train]"`.',
+        ) from error
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # that TorchScript is deprecated
+            module = torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
+    except (RuntimeError, ValueError) as error:
+        raise LandmarksError(
+            f"PyTorch {torch.__version__} cannot load {path}: {error}",
+            hint="Install the version that model.json names under versions, or a newer one.",
+        ) from error
+
+    def forward(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            answer: NDArray[np.float32] = module(torch.from_numpy(pixels)).numpy()
+        return answer
+
+    return forward

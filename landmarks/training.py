@@ -1,0 +1,287 @@
+"""The training loop that both CNNs share: one process or many, CPU or CUDA, safe against a kill."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from landmarks import environment, inference
+from landmarks.checkpoint import Checkpoint
+from landmarks.data.augmentation import batch_transform, seed_of
+from landmarks.data.batches import AugmentedPhotos, EpochBatches, loader
+from landmarks.errors import LandmarksError
+from landmarks.optimization import NORMS, lr_factor, parameter_groups
+from landmarks.params import Training, Transfer
+
+MAX_GRADIENT_NORM = 1.0
+"""Longer gradients are shortened to this 2-norm: one odd batch must not ruin a small run."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a network learns from and is chosen by.
+
+    Attributes:
+        pixels: uint8 (N, S, S, 3) RGB, memory-mapped.
+        train_ids, val_ids: int64 (n,), rows of `pixels`.
+        train_labels, val_labels: int64 (n,), positions in `classes`.
+        classes: names.
+        mean, std: per channel on the 0..1 scale.
+    """
+
+    pixels: NDArray[np.uint8]
+    train_ids: NDArray[np.int64]
+    train_labels: NDArray[np.int64]
+    val_ids: NDArray[np.int64]
+    val_labels: NDArray[np.int64]
+    classes: list[str]
+    mean: list[float]
+    std: list[float]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The best weights by validation, and one row an epoch of how it went."""
+
+    state: dict[str, Tensor]
+    history: list[dict[str, float]]
+    best_epoch: int
+
+
+def make_fabric(settings: Training) -> Fabric:
+    """Set PyTorch up: device, processes (all that torchrun started), precision and threads.
+
+    Raises:
+        LandmarksError: CUDA is demanded and there is none, or a batch cannot be shared out evenly.
+    """
+    cuda = inference.device().type == "cuda"
+    world, local = (int(os.environ.get(key, 1)) for key in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if settings.batch_size % world:
+        raise LandmarksError(
+            f"batch_size is {settings.batch_size} and cannot be shared by {world} processes",
+            hint=f"Choose a multiple of {world}.",
+        )
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    freezes = isinstance(settings, Transfer) and settings.freeze_epochs > 0
+    fabric = Fabric(
+        accelerator="cuda" if cuda else "cpu",
+        devices=local,
+        num_nodes=world // local,
+        strategy=DDPStrategy(find_unused_parameters=freezes) if world > 1 else "auto",
+        precision=_precision(settings, cuda),
+    )
+    fabric.launch()
+    return fabric
+
+
+def _precision(settings: Training, cuda: bool) -> Any:
+    if settings.precision != "auto":
+        return settings.precision
+    native = torch.cuda.is_bf16_supported() if cuda else torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if native else "32-true"
+
+
+class Trainer:
+    """One training run, epoch by epoch."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        settings: Training,
+        data: TrainingData,
+        *,
+        new: set[str] | None = None,
+    ) -> None:
+        self.fabric, self.settings, self.data = fabric, settings, data
+        self.plain = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.pretrained = [p for n, p in network.named_parameters() if new and n not in new]
+        groups = parameter_groups(network, settings, new)
+        optimizer = torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+        self.network, self.optimizer = fabric.setup(network, optimizer)
+        self.average = self._average() if settings.model_ema_decay else None
+        self.mean = torch.tensor(data.mean, device=fabric.device)
+        self.std = torch.tensor(data.std, device=fabric.device)
+        photos = AugmentedPhotos(data.pixels, data.train_ids, data.train_labels, settings)
+        self.batches = EpochBatches(
+            len(photos),
+            settings.batch_size,
+            settings.seed,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+        )
+        cuda = fabric.device.type == "cuda"
+        workers = environment.workers(default=min(16, environment.cores()) if cuda else 0)
+        self.loader = loader(photos, self.batches, workers=workers, pin_memory=cuda)
+        self.mix = batch_transform(settings, len(data.classes))
+
+    def _average(self) -> AveragedModel:
+        decay = self.settings.model_ema_decay
+
+        def blend(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+            # A young average follows quickly, or it would remember the random start.
+            keep = min(decay, (1 + int(updates)) / (10 + int(updates)))
+            return average * keep + current * (1 - keep)
+
+        return AveragedModel(self.plain, avg_fn=blend, use_buffers=True)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next epoch depends on."""
+        return {
+            "network": self.plain.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.average else {},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.plain.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
+
+    def best_candidate(self) -> nn.Module:
+        """Return the network that is validated and kept: the moving average where there is one."""
+        return self.average.module if self.average else self.plain
+
+    def train_epoch(self, epoch: int) -> dict[str, float]:
+        """Train for one epoch and return its mean loss and last learning rate."""
+        self._freeze(epoch)
+        self.batches.epoch = epoch
+        total = torch.zeros((), device=self.fabric.device)
+        rate = 0.0
+        steps = tqdm(
+            self.loader,
+            desc=f"epoch {epoch + 1}/{self.settings.epochs}",
+            unit="batch",
+            leave=False,
+            mininterval=1,
+            disable=None if self.fabric.is_global_zero else True,
+        )
+        for step, (photos, labels) in enumerate(steps):
+            rate = self._set_rate(epoch * len(self.batches) + step)
+            # Dropout, mixup and stochastic depth draw from here, so a resumed run draws the same.
+            torch.manual_seed(seed_of(self.settings.seed, epoch, step, self.fabric.global_rank))
+            total += self._step(photos.to(self.fabric.device), labels.to(self.fabric.device))
+        loss = self.fabric.all_reduce(total / len(self.batches), reduce_op="mean")
+        return {"lr": rate, "train_loss": float(loss)}
+
+    def _step(self, photos: Tensor, labels: Tensor) -> Tensor:
+        inputs = (photos.float() / 255 - self.mean.view(3, 1, 1)) / self.std.view(3, 1, 1)
+        targets = labels
+        if self.mix:
+            inputs, targets = self.mix(inputs, labels)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        logits = self.network(inputs)
+        loss = F.cross_entropy(
+            logits.float(), targets, label_smoothing=self.settings.label_smoothing
+        )
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.network, self.optimizer, max_norm=MAX_GRADIENT_NORM)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average:
+            self.average.update_parameters(self.plain)
+        return loss.detach()
+
+    def _set_rate(self, step: int) -> float:
+        per_epoch = len(self.batches)
+        factor = lr_factor(
+            step,
+            warmup=round(self.settings.lr_warmup_epochs * per_epoch),
+            total=self.settings.epochs * per_epoch,
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        return self.settings.lr * factor
+
+    def _freeze(self, epoch: int) -> None:
+        self.network.train()
+        settings = self.settings
+        frozen = isinstance(settings, Transfer) and epoch < settings.freeze_epochs
+        for parameter in self.pretrained:
+            parameter.requires_grad_(not frozen)
+        if frozen:
+            # The running statistics of a frozen backbone must not drift either.
+            for part in self.plain.modules():
+                if isinstance(part, NORMS):
+                    part.eval()
+
+    @torch.inference_mode()
+    def validate(self) -> dict[str, float]:
+        """Return loss (nats) and accuracy of the best candidate on the validation rows."""
+        network = self.best_candidate().eval()
+        logits = []
+        for pixels in _blocks(self.data.pixels, self.data.val_ids, 2 * self.settings.batch_size):
+            photos = inference.preprocess(
+                pixels.to(self.fabric.device), self.settings.val_crop_size, self.mean, self.std
+            )
+            with self.fabric.autocast():
+                logits.append(network(photos.contiguous(memory_format=torch.channels_last)).float())
+        scores = torch.cat(logits).cpu()
+        labels = torch.from_numpy(self.data.val_labels)
+        return {
+            "val_loss": float(F.cross_entropy(scores, labels)),
+            "val_accuracy": float((scores.argmax(1) == labels).double().mean()),
+        }
+
+
+def _blocks(pixels: NDArray[np.uint8], ids: NDArray[np.int64], size: int) -> Iterator[Tensor]:
+    for start in range(0, len(ids), size):
+        yield torch.from_numpy(pixels[ids[start : start + size]]).permute(0, 3, 1, 2)
+
+
+def fit(trainer: Trainer, checkpoint: Checkpoint) -> Fitted:
+    """Train until the epochs or the patience end; continue a killed run where it was.
+
+    An epoch is better than another if its validation accuracy is higher, or equal at less loss.
+
+    Returns:
+        The best weights and the history. All processes return the same.
+    """
+    settings, first = trainer.settings, trainer.fabric.is_global_zero
+    progress: dict[str, Any] = {"history": [], "best_epoch": -1, "best": {}}
+    if saved := checkpoint.load():
+        trainer.restore(saved.pop("trainer"))
+        progress = saved
+    for epoch in range(len(progress["history"]), settings.epochs):
+        if epoch - progress["best_epoch"] > settings.patience:
+            break
+        row = {"epoch": epoch + 1, **trainer.train_epoch(epoch), **trainer.validate()}
+        progress["history"].append(row)
+        if progress["best_epoch"] < 0 or _better(row, progress["history"][progress["best_epoch"]]):
+            progress["best_epoch"] = epoch
+            weights = trainer.best_candidate().state_dict()
+            progress["best"] = {key: value.detach().cpu().clone() for key, value in weights.items()}
+        if first:
+            checkpoint.save({"trainer": trainer.state(), **progress})
+            _say(row, settings.epochs, best=progress["best_epoch"] == epoch)
+        trainer.fabric.barrier()
+    return Fitted(progress["best"], progress["history"], progress["best_epoch"])
+
+
+def _better(row: dict[str, float], best: dict[str, float]) -> bool:
+    def key(values: dict[str, float]) -> tuple[float, float]:
+        return values["val_accuracy"], -values["val_loss"]
+
+    return key(row) > key(best)
+
+
+def _say(row: dict[str, float], epochs: int, *, best: bool) -> None:
+    print(
+        f"epoch {row['epoch']:3.0f}/{epochs}  train loss {row['train_loss']:.3f}  "
+        f"val loss {row['val_loss']:.3f}  val accuracy {row['val_accuracy']:6.1%}"
+        f"{'  best so far' if best else ''}",
+        flush=True,
+    )

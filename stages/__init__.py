@@ -1,0 +1,1 @@
+"""One short script a stage: read the parameters, call the library, write the outs."""

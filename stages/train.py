@@ -1,0 +1,63 @@
+"""train: fit one of the two CNNs and keep its best weights by validation."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from landmarks import checkpoint, models, params
+from landmarks.data.split import class_names, labels, read_split, rows
+from landmarks.data.store import PhotoStore
+from landmarks.errors import run
+from landmarks.files import read_json, write_text
+from landmarks.params import Scratch, Transfer
+from landmarks.training import Trainer, TrainingData, fit, make_fabric
+
+SPLIT, NORMALIZATION = Path("data/split.csv"), Path("data/normalization.json")
+PHOTOS = Path("data/photos")
+
+
+def read_data() -> TrainingData:
+    """Return the train and validation rows of the split."""
+    store, normalization = PhotoStore.open(PHOTOS), read_json(NORMALIZATION)
+    split = read_split(SPLIT, photos=len(store.table))
+    train, val = rows(split, "train"), rows(split, "val")
+    return TrainingData(
+        pixels=store.pixels,
+        train_ids=train,
+        train_labels=labels(split, train),
+        val_ids=val,
+        val_labels=labels(split, val),
+        classes=class_names(split),
+        mean=normalization["mean"],
+        std=normalization["std"],
+    )
+
+
+def main() -> None:
+    cnn = sys.argv[1]
+    settings: Scratch | Transfer = getattr(params.load().train, cnn)
+    with checkpoint.alone(f"train-{cnn}"):
+        data = read_data()
+        fabric = make_fabric(settings)
+        network, info, new = models.create(settings, data.classes, data.mean, data.std)
+        inputs = [SPLIT, NORMALIZATION, PHOTOS / "photos.csv", *Path("landmarks").rglob("*.py")]
+        recovery = checkpoint.Checkpoint(
+            f"train-{cnn}", checkpoint.fingerprint(settings.model_dump(), inputs)
+        )
+        fitted = fit(Trainer(fabric, network, settings, data, new=new), recovery)
+        if not fabric.is_global_zero:
+            return
+        history = pd.DataFrame(fitted.history).astype({"epoch": int})
+        text = history.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+        write_text(f"metrics/{cnn}/training.csv", text)
+        models.save_weights(f"models/{cnn}/weights.safetensors", fitted.state, info)
+        recovery.drop()
+        best = fitted.history[fitted.best_epoch]
+        print(
+            f"{cnn}: best validation accuracy {best['val_accuracy']:.1%} in epoch {best['epoch']}"
+        )
+
+
+if __name__ == "__main__":
+    run(main)
