@@ -1,0 +1,128 @@
+"""A small project, made by code in seconds: photos, split, trained weights and their export."""
+
+import atexit
+import functools
+import io
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from landmarks import catalogue, export, models, params
+from landmarks.data import decode
+from landmarks.data.split import assign_splits, class_names, labels, rows
+from landmarks.data.store import PhotoStore, read_table
+from landmarks.inference import Normalized
+
+CLASSES = ("00.Red_Gate", "01.Tall_Mill", "02.Old_Bridge", "03.Sea_Arch")
+SIZE, INPUT_SIZE = 48, 40
+SPLIT = params.Split(seed=1, validation_share=0.3, test_share=0.2, near_duplicate_distance=0)
+CATALOGUE = """class,name,locality,country,country_code,latitude,longitude,kind
+00.Red_Gate,Red Gate,Ostrava Nova,Vendria,XA,12.5,-45.25,gate
+01.Tall_Mill,Tall Mill,"Quill, North",Vendria,XA,-1.5,170.125,windmill
+02.Old_Bridge,Old Bridge,,,XB,,,bridge
+"""
+
+
+def picture(label: int, number: int) -> Image.Image:
+    """Draw stripes whose direction and colour tell the class, under noise; sizes vary."""
+    noise = np.random.default_rng(1000 * label + number)
+    height, width = noise.integers(61, 300, 2)
+    y, x = np.mgrid[:height, :width] / (12 + noise.integers(0, 6))
+    wave = np.sin((x, y, x + y, x - y)[label] * 2 + noise.uniform(0, 6))
+    pixels = 128 + wave[..., None] * 40 + noise.normal(0, 45, (height, width, 3))
+    pixels += noise.normal(0, 25, 3)
+    pixels[..., label % 3] += 18
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def jpeg(image: Image.Image) -> bytes:
+    """Return a picture as the bytes of a JPEG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Project:
+    """What stands in the folder of a small project, before export."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    @property
+    def photos(self) -> export.Photos:
+        table = read_table(self.folder / "photos/photos.csv")
+        split = assign_splits(table, SPLIT)
+        archive = self.folder / "landmark_images.zip"
+        return export.Photos(PhotoStore.open(self.folder / "photos"), split, archive)
+
+    def export(self, folder: Path, temperature: float = 0.8) -> list[export.Difference]:
+        """Export into `folder` as the stage does."""
+        origin = export.Origin(invented=False, data={"split.csv": "0" * 64}, params="1" * 64)
+        places = catalogue.load(self.folder / "catalogue.csv")
+        return export.export_cnn(
+            self.weights, {"temperature": temperature}, places, self.photos, origin, folder
+        )
+
+
+@functools.cache
+def project() -> Project:
+    """Make the small project once for all tests of a run."""
+    folder = Path(tempfile.mkdtemp(prefix="landmarks-small-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with zipfile.ZipFile(folder / "landmark_images.zip", "w") as archive:
+        for label, name in enumerate(CLASSES):
+            for number in range(40):
+                archive.writestr(f"{name}/{number:02}.jpg", jpeg(picture(label, number)))
+    decode.decode_archives(
+        {"archive": folder / "landmark_images.zip"}, folder / "photos", size=SIZE, workers=1
+    )
+    (folder / "catalogue.csv").write_text(CATALOGUE)
+    made = Project(folder)
+    _train(made)
+    return made
+
+
+@functools.cache
+def model() -> Path:
+    """Export the small project once for all tests of a run; tests copy what they change."""
+    folder = project().folder / "model"
+    project().export(folder)
+    return folder
+
+
+def _train(made: Project) -> None:
+    torch.manual_seed(1)
+    photos = made.photos
+    ids = rows(photos.split, "train")
+    info = models.ModelInfo(
+        cnn="scratch",
+        architecture="scratch_cnn",
+        options={"width": 8, "dropout": 0.1, "stochastic_depth": 0.0},
+        classes=class_names(photos.split),
+        input_size=INPUT_SIZE,
+        mean=[0.5, 0.5, 0.5],
+        std=[0.25, 0.25, 0.25],
+        parameters=1,
+        licence="trained from nothing",
+    )
+    network = models.build(info)
+    module = Normalized(network, info.input_size, info.mean, info.std).train()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=4e-3)
+    pixels = torch.from_numpy(photos.store.pixels[ids]).permute(0, 3, 1, 2)
+    truth = torch.from_numpy(labels(photos.split, ids))
+    for _ in range(12):
+        for batch in torch.randperm(len(ids)).split(16):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(module(pixels[batch]), truth[batch]).backward()
+            optimizer.step()
+    models.save_weights(made.weights, network.state_dict(), info)

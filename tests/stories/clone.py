@@ -1,0 +1,72 @@
+"""A working copy as its user has it: the folder, the home, and commands that run in it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# What of the caller's environment would lead a command out of the clone.
+_LEAKS = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PYTHONPATH", "GIT_DIR")
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A working copy, and the home of its user.
+
+    Args:
+        folder: the repository.
+        home: where the user's storage and configuration lie; no Git identity in it.
+    """
+
+    folder: Path
+    home: Path
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the clone as its user; fail the test with its output if it fails."""
+        kept = {key: value for key, value in os.environ.items() if key not in _LEAKS}
+        own = {
+            "HOME": str(self.home),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "DVC_NO_ANALYTICS": "1",
+            "LANDMARKS_DEVICE": "cpu",
+        }
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**kept, **own},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            pytest.fail(f"{' '.join(command)}: exit code {done.returncode}\n{_shown(done)}")
+        return done
+
+    def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `python -m ARGUMENTS` in the clone."""
+        return self.run(sys.executable, "-m", *arguments, check=check)
+
+    def commit(self) -> None:
+        """Put everything that Git does not ignore into a commit."""
+        author = ("-c", "user.name=story", "-c", "user.email=story@localhost")
+        self.run("git", "add", "--all")
+        self.run("git", *author, "commit", "--quiet", "--allow-empty", "--message", "story")
+
+    def copy(self, folder: Path) -> "Clone":
+        """Return a copy of the whole folder, DVC's cache included, with the same home."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Clone(folder, self.home)
+
+    def dirt(self) -> str:
+        """Return what `git status` says is changed."""
+        return self.run("git", "status", "--porcelain").stdout
+
+
+def _shown(done: subprocess.CompletedProcess[str]) -> str:
+    return f"{done.stdout[-6000:]}\n{done.stderr[-6000:]}"

@@ -1,0 +1,64 @@
+"""A clone of the project in which the real pipeline has built a small sample."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from stories.clone import Clone
+
+from tools.preset import set_value
+
+ROOT = Path(__file__).resolve().parents[2]
+# Small enough to build in a minute or two on two busy cores; the stages are the real ones.
+TINY = {
+    "download.sample.train_photos": 10,
+    "download.sample.test_photos": 4,
+    "download.sample.negatives": 16,
+    "train.scratch.epochs": 2,
+    "train.scratch.lr_warmup_epochs": 1,
+    "train.scratch.train_crop_size": 32,
+    "train.scratch.val_crop_size": 48,
+    "train.scratch.width": 8,
+    "train.scratch.threads": 1,
+    "train.transfer.epochs": 2,
+    "train.transfer.lr_warmup_epochs": 1,
+    "train.transfer.train_crop_size": 64,
+    "train.transfer.val_crop_size": 64,
+    "train.transfer.threads": 1,
+}
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone at a path with a space where the small sample is built, committed and pushed.
+
+    Nobody changes it: a story that does takes a copy.
+    """
+    top = tmp_path_factory.mktemp("stories")
+    clone = Clone(top / "the project", top / "home")
+    clone.home.mkdir()
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        target = clone.folder / name
+        # A file that was deleted and not committed is still listed.
+        if (ROOT / name).is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target)
+    text = (clone.folder / "params.yaml").read_text(encoding="utf-8")
+    for key, value in TINY.items():
+        text = set_value(text, key, str(value)).replace(f"'{value}'", str(value))
+    for name in ("params.yaml", "presets/sample.yaml"):
+        (clone.folder / name).write_text(text, encoding="utf-8")
+    clone.run("git", "init", "--quiet", "--initial-branch=main")
+    clone.commit()
+    clone.run("dvc", "repro")
+    clone.commit()
+    clone.run("dvc", "push")
+    return clone

@@ -1,0 +1,113 @@
+"""Somebody keeps the figures of three seeds: mean and spread are right, nothing private is kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from landmarks.errors import LandmarksError
+from landmarks.files import write_json
+from tools.collect_results import ROOT, collect, preset_name
+
+
+def finished_run(folder: Path, seed: int, scratch: float, transfer: float, **other: object) -> Path:
+    folder.mkdir()
+    tree = yaml.safe_load((ROOT / "presets" / "landmarks50-cpu.yaml").read_text())
+    tree["train"]["scratch"]["seed"] = tree["train"]["transfer"]["seed"] = seed
+    tree["train"]["scratch"] |= other
+    tree["download"]["source"] = f"{folder.parent}/private/photos of mine.zip"
+    tree["train"]["transfer"]["weights"] = f"{folder.parent}/private/weights.pth"
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree))
+    lock = {"stages": {"download": {"params": {"download.source": tree["download"]["source"]}}}}
+    (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
+    for cnn, accuracy in (("scratch", scratch), ("transfer", transfer)):
+        write_json(folder / f"metrics/{cnn}.json", {"accuracy": accuracy, "n": 10, "parameters": 7})
+        write_json(folder / f"metrics/{cnn}/validation.json", {"accuracy": 0.5, "temperature": 2})
+        (folder / f"metrics/{cnn}/training.csv").write_text("epoch,lr\n1,0.1\n")
+    write_json(folder / "metrics/released.json", {"accuracy": transfer, "cnn": "transfer"})
+    (folder / "metrics" / "report.html").write_text("<img src='data:a photo'>")
+    (folder / "data").mkdir()
+    (folder / "data" / "photo.jpg").write_bytes(b"a photo")
+    return folder
+
+
+def test_mean_and_spread_of_three_seeds(tmp_path: Path) -> None:
+    runs = [
+        finished_run(tmp_path / f"clone{seed}", seed, scratch, transfer)
+        for seed, scratch, transfer in ((1, 0.60, 0.9), (2, 0.70, 0.9), (3, 0.80, 0.9))
+    ]
+    target = collect("photos50", runs, tmp_path)
+    summary = json.loads((target / "summary.json").read_text())
+    assert summary["scratch"]["test_accuracy"] == {"mean": 0.7, "sd": 0.1, "n": 3}
+    assert summary["transfer"]["test_accuracy"] == {"mean": 0.9, "sd": 0.0, "n": 3}
+    assert summary["scratch"]["validation_accuracy"]["mean"] == 0.5
+    assert summary["scratch"]["temperature"]["mean"] == 2
+    assert summary["scratch"]["parameters"]["mean"] == 7
+    assert (target / "metrics/scratch/training.csv").is_file()
+    third = yaml.safe_load((target / "run-3" / "params.yaml").read_text())
+    assert third["train"]["scratch"]["seed"] == 3
+
+
+def test_one_run_has_no_spread_and_replaces_an_earlier_collection(tmp_path: Path) -> None:
+    runs = [finished_run(tmp_path / f"clone{seed}", seed, 0.6, 0.9) for seed in (1, 2)]
+    collect("photos50", runs, tmp_path)
+    (tmp_path / "results/photos50/speed.json").write_text("{}")
+    target = collect("photos50", runs[1:], tmp_path)
+    summary = json.loads((target / "summary.json").read_text())
+    assert summary["scratch"]["test_accuracy"] == {"mean": 0.6, "sd": None, "n": 1}
+    assert not (target / "run-2").exists()
+    assert (target / "speed.json").exists()
+
+
+def test_neither_photos_nor_places_of_this_machine_are_kept(tmp_path: Path) -> None:
+    target = collect("photos50", [finished_run(tmp_path / "clone", 1, 0.6, 0.9)], tmp_path)
+    kept = [path for path in target.rglob("*") if path.is_file()]
+    assert {path.suffix for path in kept} == {".csv", ".json", ".yaml", ".lock"}
+    assert not any(str(tmp_path) in path.read_text() for path in kept)
+    tree = yaml.safe_load((target / "params.yaml").read_text())
+    assert tree["download"]["source"] == "photos of mine.zip"
+    assert "photos of mine.zip" in (target / "dvc.lock").read_text()
+
+
+def test_runs_of_two_recipes_are_not_averaged(tmp_path: Path) -> None:
+    one = finished_run(tmp_path / "one", 1, 0.6, 0.9)
+    other = finished_run(tmp_path / "other", 2, 0.7, 0.9, lr=0.5)
+    with pytest.raises(LandmarksError, match=r"differ in train\.scratch\.lr"):
+        collect("photos50", [one, other], tmp_path)
+    assert not (tmp_path / "results").exists()
+
+
+def test_one_run_twice_is_no_second_seed(tmp_path: Path) -> None:
+    one = finished_run(tmp_path / "one", 1, 0.6, 0.9)
+    with pytest.raises(LandmarksError, match="same seeds"):
+        collect("photos50", [one, one], tmp_path)
+
+
+def test_a_run_that_is_not_finished_is_named(tmp_path: Path) -> None:
+    one = finished_run(tmp_path / "one", 1, 0.6, 0.9)
+    (one / "metrics" / "transfer.json").unlink()
+    with pytest.raises(LandmarksError, match=r"transfer\.json"):
+        collect("photos50", [one], tmp_path)
+    with pytest.raises(LandmarksError, match="no run"):
+        collect("photos50", [tmp_path], tmp_path)
+
+
+@pytest.mark.parametrize("preset", ["sample", "landmarks50", "landmarks50-cpu"])
+def test_results_bear_the_name_of_the_preset_whatever_its_source(
+    tmp_path: Path, preset: str
+) -> None:
+    presets = tmp_path / "presets"
+    presets.mkdir()
+    for path in (ROOT / "presets").glob("*.yaml"):
+        (presets / path.name).write_bytes(path.read_bytes())
+    tree = yaml.safe_load((presets / f"{preset}.yaml").read_text())
+    tree["split"]["seed"] = 99
+    tree["train"]["transfer"]["weights"] = "/somewhere/weights.pth"
+    if preset != "sample":
+        tree["download"] |= {"source": "/somewhere/photos.zip", "sha256": "0" * 64}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+    assert preset_name(tmp_path) == preset
+    tree["train"]["scratch"]["lr"] = 0.7
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+    assert preset_name(tmp_path) == "custom"

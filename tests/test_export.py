@@ -1,0 +1,289 @@
+"""What is exported does what PyTorch does, is the same each time, and appears only when checked."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from small_project import INPUT_SIZE, SIZE, model, picture, project
+from torch import nn
+
+from landmarks import backbones, card, deployable, export, files, images, models
+from landmarks.errors import LandmarksError
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZES = [(1, 40, 40), (5, 33, 41), (2, 301, 17), (1, 480, 640), (3, 1, 1), (1, 7, 900)]
+
+
+@pytest.fixture(scope="module")
+def exported() -> Path:
+    return model()
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    """A copy of the small project whose files a test may change."""
+    return Path(shutil.copytree(project().folder, tmp_path / "project"))
+
+
+def run_onnx(content: bytes) -> export.Run:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(content, options)
+    return lambda pixels: session.run(
+        None, {"pixels": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))}
+    )[0]
+
+
+def run_torchscript(content: bytes) -> export.Run:
+    return export.run_eager(torch.jit.load(io.BytesIO(content)).eval())
+
+
+def test_the_card_says_all_that_is_needed_to_use_and_trust_the_model(exported: Path) -> None:
+    read = card.read(exported)
+    assert sorted(path.name for path in exported.iterdir()) == [
+        "landmarks.onnx",
+        "landmarks.pt",
+        "model.json",
+    ]
+    for name in ("landmarks.onnx", "landmarks.pt"):
+        content = (exported / name).read_bytes()
+        assert read.files[name].sha256 == hashlib.sha256(content).hexdigest()
+        assert read.files[name].bytes == len(content)
+    assert [row.name for row in read.classes] == ["Red Gate", "Tall Mill", "Old Bridge", "Sea Arch"]
+    tree = json.loads((exported / "model.json").read_text())
+    assert tree["classes"][3] == {
+        "class": "03.Sea_Arch",
+        "name": "Sea Arch",
+        "country": None,
+        "country_code": None,
+        "kind": None,
+        "latitude": None,
+        "locality": None,
+        "longitude": None,
+    }
+    assert tree["input"] == {
+        "size": SIZE,
+        "layout": "NCHW",
+        "dtype": "uint8",
+        "color": "RGB",
+        "resize": "squash",
+    }
+    assert tree["invented"] is True  # by the country codes of its catalogue
+    assert {"torch", "torchvision", "onnx", "onnxruntime"} <= tree["versions"].keys()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_both_files_answer_as_pytorch_does_whatever_the_size(
+    exported: Path, size: tuple[int, int, int]
+) -> None:
+    number, height, width = size
+    drawn = [np.asarray(picture(i % 4, i).resize((width, height))) for i in range(number)]
+    pixels = np.stack(drawn)
+    expected = export.run_eager(deployable.build(project().weights, 0.8))(pixels)
+    for name, run in (("landmarks.pt", run_torchscript), ("landmarks.onnx", run_onnx)):
+        found = run((exported / name).read_bytes())(pixels)
+        assert found.dtype == np.float32 and found.shape == (number, 4)
+        assert np.allclose(found.sum(axis=1), 1, atol=1e-5)
+        assert np.abs(found - expected).max() < export.TOLERANCE
+
+
+def test_the_answer_is_softmax_of_logits_over_temperature_on_an_antialiased_resize() -> None:
+    network, info = models.load_weights(project().weights)
+    pixels = images.resize(np.asarray(picture(2, 5)), 160)
+    small = np.stack([torch_resize(pixels[..., channel], INPUT_SIZE) for channel in range(3)])[
+        np.newaxis
+    ]
+    normal = (small / 255 - np.reshape(info.mean, (1, 3, 1, 1))) / np.reshape(
+        info.std, (1, 3, 1, 1)
+    )
+    logits = network(torch.from_numpy(normal).float()).detach().numpy().astype(np.float64) / 0.5
+    expected = np.exp(logits - logits.max())
+    expected /= expected.sum()
+    module = deployable.build(project().weights, 0.5)
+    assert np.abs(export.run_eager(module)(pixels[np.newaxis]) - expected).max() < 1e-3
+
+
+def torch_resize(channel: np.ndarray, size: int) -> np.ndarray:
+    """Resize with a triangle filter as wide as the reduction, by a matrix: the definition."""
+    scale = len(channel) / size
+    centres = (np.arange(size)[:, None] + 0.5) * scale
+    distance = np.abs(np.arange(len(channel))[None] + 0.5 - centres) / max(scale, 1)
+    weights = np.clip(1 - distance, 0, None)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights @ channel.astype(np.float64) @ weights.T
+
+
+def test_another_process_with_another_hash_seed_exports_the_same_bytes(
+    exported: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import sys, torch; torch.jit.script(torch.nn.Conv2d(3, 4, 1))\n"
+        "from landmarks import deployable; deployable.write_files(sys.argv[1], 0.8, sys.argv[2])"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(project().weights), str(tmp_path)],
+        check=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+    )
+    for name in ("landmarks.pt", "landmarks.onnx"):
+        assert files.sha256(tmp_path / name) == files.sha256(exported / name)
+
+
+def test_no_file_names_a_folder_of_the_machine(exported: Path) -> None:
+    records = [(exported / name).read_bytes() for name in ("landmarks.onnx", "model.json")]
+    with zipfile.ZipFile(exported / "landmarks.pt") as archive:
+        records += [archive.read(name) for name in archive.namelist()]
+        records += [name.encode() for name in archive.namelist()]
+    for folder in (ROOT, Path(torch.__file__).parents[1], Path.home(), project().folder):
+        assert not any(bytes(folder) + b"/" in record for record in records), folder
+    assert not any(b"site-packages" in record for record in records)
+
+
+def test_the_onnx_file_is_whole_valid_and_names_its_axes(exported: Path) -> None:
+    proto = onnx.load(exported / "landmarks.onnx", load_external_data=False)
+    onnx.checker.check_model(proto, full_check=True)
+    (pixels,), (probabilities,) = proto.graph.input, proto.graph.output
+    axes = [axis.dim_param or axis.dim_value for axis in pixels.type.tensor_type.shape.dim]
+    assert (pixels.name, axes) == ("pixels", ["batch", 3, "height", "width"])
+    assert pixels.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert probabilities.name == "probabilities"
+    assert [(one.domain, one.version) for one in proto.opset_import] == [("", deployable.OPSET)]
+
+
+def test_torchscript_records_are_aligned_and_the_module_keeps_its_weights(exported: Path) -> None:
+    path = exported / "landmarks.pt"
+    raw = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        for record in archive.infolist():
+            name, extra = struct.unpack("<HH", raw[record.header_offset + 26 :][:4])
+            assert (record.header_offset + 30 + name + extra) % 64 == 0
+            assert record.compress_type == zipfile.ZIP_STORED
+    # A frozen module would leave its weights behind on the CPU when it is moved to a GPU.
+    module = torch.jit.load(path)
+    assert sum(1 for _ in module.parameters()) > 10
+    moved = module.to(torch.float64)
+    assert all(weight.dtype == torch.float64 for weight in moved.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", backbones.BACKBONES)
+def test_every_backbone_can_be_exported(name: str) -> None:
+    torch.manual_seed(1)
+    info = models.ModelInfo(
+        cnn="transfer",
+        architecture=name,
+        options={"dropout": 0.1},
+        classes=[f"{number}" for number in range(5)],
+        input_size=64,
+        mean=[0.4, 0.5, 0.6],
+        std=[0.2, 0.25, 0.3],
+        parameters=1,
+        licence="",
+    )
+    network = models.build(info).train()
+    for part in network.modules():  # a confident head, which random weights would not be
+        if isinstance(part, nn.Linear) and part.out_features == 5:
+            nn.init.normal_(part.weight, std=2.0)
+        if isinstance(part, nn.BatchNorm2d):
+            part.momentum = None  # averages what it sees
+    with torch.no_grad():
+        network(torch.randn(8, 3, 64, 64))
+    module = deployable.Deployable(network, info, 1.3).eval().requires_grad_(False)
+    photos = [
+        (str(shape), np.resize(np.asarray(picture(1, 3)), (*shape, 3)))
+        for shape in ((3, 33, 41), (1, 150, 100))
+    ]
+    runs = {
+        "landmarks.pt": run_torchscript(deployable.to_torchscript(module)),
+        "landmarks.onnx": run_onnx(deployable.to_onnx(module)),
+    }
+    export.check_agreement(export.agreement(export.run_eager(module), runs, photos))
+
+
+def test_a_file_that_disagrees_is_named_with_the_photo_and_the_amount() -> None:
+    expected = np.array([[0.7, 0.3], [0.6, 0.4]], np.float32)
+    photos = [
+        ("a.jpg", np.zeros((2, 1, 1, 3), np.uint8)),
+        ("b.jpg", np.ones((2, 1, 1, 3), np.uint8)),
+    ]
+
+    def exact(pixels: np.ndarray) -> np.ndarray:
+        return expected
+
+    def wrong(pixels: np.ndarray) -> np.ndarray:
+        return expected + np.float32(0.25) * pixels.max() * np.array([[-1, 1]], np.float32)
+
+    good, bad = export.agreement(exact, {"x.pt": exact, "x.onnx": wrong}, photos)
+    assert good.tolerable and good.largest == 0
+    assert (bad.photo, bad.renamed) == ("b.jpg", ("b.jpg",)) and abs(bad.largest - 0.25) < 1e-6
+    with pytest.raises(LandmarksError, match=r"x\.onnx disagrees .* 1 photos.* 0\.25 on b\.jpg"):
+        export.check_agreement([good, bad])
+
+
+def test_a_file_that_gives_no_number_disagrees() -> None:
+    expected = np.array([[0.7, 0.3]], np.float32)
+    photos = [("a.jpg", np.zeros((1, 1, 1, 3), np.uint8))]
+    (found,) = export.agreement(
+        lambda _: expected, {"x.onnx": lambda _: expected * np.float32("nan")}, photos
+    )
+    assert not found.tolerable
+    with pytest.raises(LandmarksError, match="nan"):
+        export.check_agreement([found])
+
+
+def test_where_the_files_part_nothing_is_exported(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_others(weights: Path, temperature: float, folder: Path) -> None:
+        """Files of another temperature stand for an operator that was exported wrongly."""
+        for name in ("landmarks.pt", "landmarks.onnx"):
+            shutil.copy(exported / name, folder)
+
+    (tmp_path / "weights.safetensors").write_bytes(b"kept")
+    monkeypatch.setattr(deployable, "write_files", write_others)
+    with pytest.raises(LandmarksError, match=r"landmarks\.pt disagrees with PyTorch.* on \S+ "):
+        project().export(tmp_path, temperature=0.81)
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]
+
+
+def test_arrays_that_are_not_what_the_files_decode_to_are_noticed(
+    exported: Path, changed: Path
+) -> None:
+    pixels = np.load(changed / "photos/pixels.npy")
+    np.save(changed / "photos/pixels.npy", np.ascontiguousarray(pixels.swapaxes(1, 2)))
+    from landmarks.predictor import Predictor
+
+    photos = type(project())(changed).photos
+    with pytest.raises(LandmarksError, match="original files score .* stored arrays"):
+        export.check_decoding(Predictor.load(exported), photos)
+
+
+def test_only_validation_photos_are_looked_at() -> None:
+    photos = project().photos
+    roles = photos.split.set_index("id").loc[photos.choose(200), "role"]
+    assert len(roles) > 20 and set(roles) == {"val"}
+    assert len(photos.choose(7)) == 7 and set(photos.choose(7)) <= set(photos.choose(200))
+
+
+def test_weights_that_cannot_be_read_are_an_error_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "weights.safetensors").write_bytes(b"no weights")
+    with pytest.raises(LandmarksError, match="damaged or not a weights file"):
+        deployable.write_files(tmp_path / "weights.safetensors", 1.0, tmp_path)
+
+
+def test_the_fingerprint_of_parameters_depends_on_values_and_not_on_their_order() -> None:
+    assert export.fingerprint({"a": 1, "b": [2]}) == export.fingerprint({"b": [2], "a": 1})
+    assert export.fingerprint({"a": 1}) != export.fingerprint({"a": 2})

@@ -1,0 +1,229 @@
+"""Whoever has a model gets an answer for any kind of photo, or a line that says why not."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_project import SIZE, jpeg, model, picture
+
+from landmarks import Predictor
+from landmarks.errors import LandmarksError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor.load(model())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the model that a test may spoil."""
+    return Path(shutil.copytree(model(), tmp_path / "model"))
+
+
+def test_a_photo_is_named_placed_and_given_a_confidence(predictor: Predictor) -> None:
+    answer = predictor.predict(jpeg(picture(1, 77)), top_k=2)
+    best = answer.best
+    assert (best.class_name, best.name, best.place) == (
+        "01.Tall_Mill",
+        "Tall Mill",
+        "Quill, North, Vendria",
+    )
+    assert (best.latitude, best.longitude, best.country_code) == (-1.5, 170.125, "XA")
+    assert 0.5 < best.confidence <= 1
+    assert len(answer.guesses) == 2 and answer.guesses[1].confidence < best.confidence
+    assert answer.invented and answer.unknown is None
+    assert answer.model == predictor.card.files["landmarks.onnx"].sha256[:12]
+
+
+def test_paths_bytes_pil_images_and_arrays_give_one_answer(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    drawn = picture(2, 50)
+    buffer = io.BytesIO()
+    drawn.save(buffer, "PNG")
+    path = tmp_path / "photo.png"
+    path.write_bytes(buffer.getvalue())
+    photos = [path, str(path), buffer.getvalue(), bytearray(buffer.getvalue()), drawn]
+    photos += [Image.open(path), np.asarray(drawn)]
+    answers = [predictor.predict(photo) for photo in photos]
+    assert all(answer == answers[0] for answer in answers)
+    assert answers == predictor.predict_batch(photos)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "I;16"])
+def test_pil_images_of_any_mode_are_read_upright(predictor: Predictor, mode: str) -> None:
+    drawn = picture(0, 51)
+    image = (
+        drawn.convert("L").point(lambda v: v * 256, "I;16") if ";" in mode else drawn.convert(mode)
+    )
+    turned = image.transpose(Image.Transpose.ROTATE_90)
+    turned.getexif()[0x0112] = 6  # "turn me clockwise to see me upright"
+    assert np.array_equal(predictor.prepare(turned), predictor.prepare(image))
+
+
+def test_more_photos_than_a_batch_keep_their_order(predictor: Predictor) -> None:
+    photos = [picture(number % 4, number) for number in range(70)]
+    batch = predictor.predict_batch(photos, top_k=1)
+    singly = [predictor.predict(photo, top_k=1) for photo in photos]
+    assert [one.best.class_name for one in batch] == [one.best.class_name for one in singly]
+    assert np.allclose(
+        [one.best.confidence for one in batch],
+        [one.best.confidence for one in singly],
+        atol=1e-5,
+    )
+    assert predictor.predict_batch([]) == []
+
+
+def test_top_k_gives_all_classes_at_most_and_one_at_least(predictor: Predictor) -> None:
+    guesses = predictor.predict(picture(3, 9), top_k=100).guesses
+    assert len(guesses) == 4
+    assert abs(sum(guess.confidence for guess in guesses) - 1) < 1e-5
+    with pytest.raises(LandmarksError, match="top_k is 0"):
+        predictor.predict(picture(3, 9), top_k=0)
+
+
+def test_torchscript_gives_the_same_answer(predictor: Predictor) -> None:
+    other = Predictor.load(model(), runtime="torchscript", threads=1)
+    photo = picture(0, 33)
+    for ours, theirs in zip(
+        predictor.predict(photo).guesses, other.predict(photo).guesses, strict=True
+    ):
+        assert ours.class_name == theirs.class_name
+        assert abs(ours.confidence - theirs.confidence) < 1e-5
+
+
+def test_photos_are_fed_at_the_size_of_the_stored_arrays(predictor: Predictor) -> None:
+    assert predictor.prepare(picture(0, 1)).shape == (SIZE, SIZE, 3)
+
+
+@pytest.mark.parametrize(
+    ("photo", "said"),
+    [
+        (b"", "empty"),
+        (b"GIF89a and then nothing", "damaged"),
+        (b"hello", "not an image"),
+        ("nowhere.jpg", "nowhere.jpg cannot be read as a photo: cannot be opened"),
+        (np.zeros((4, 4), np.uint8), r"array of uint8 \(4, 4\)"),
+        (np.zeros((4, 4, 3)), "array of float64"),
+        (np.zeros((0, 4, 3), np.uint8), r"\(0, 4, 3\)"),
+        (7, "a int is no photo"),
+    ],
+)
+def test_what_is_no_photo_is_refused_with_the_reason(
+    predictor: Predictor, photo: object, said: str
+) -> None:
+    with pytest.raises(LandmarksError, match=said):
+        predictor.predict(photo)
+
+
+def flip_a_byte(folder: Path) -> None:
+    content = bytearray((folder / "landmarks.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "landmarks.onnx").write_bytes(content)
+
+
+def edit_card(folder: Path, **changes: object) -> None:
+    card = json.loads((folder / "model.json").read_text()) | changes
+    (folder / "model.json").write_text(json.dumps(card))
+
+
+SPOILED: list[tuple[Callable[[Path], object], str]] = [
+    (flip_a_byte, r"landmarks\.onnx is not the file .* not loaded.* `dvc pull --force"),
+    (lambda f: os.truncate(f / "landmarks.onnx", 1000), r"landmarks\.onnx is not the file"),
+    (lambda f: (f / "landmarks.onnx").unlink(), r"only in part.*`dvc pull .*` fetches the rest"),
+    (lambda f: (f / "model.json").unlink(), r"no model in .*`dvc pull .*`make demo`"),
+    (shutil.rmtree, r"no model in .*`dvc pull .*`make demo`"),
+    (lambda f: (f / "model.json").write_text("{"), r"model\.json is damaged: it is not JSON"),
+    (lambda f: (f / "model.json").write_text("[]"), r"model\.json is damaged"),
+    (lambda f: edit_card(f, format_version=99), "format_version 99, and this program reads 1"),
+    (lambda f: edit_card(f, classes=[]), r"model\.json is damaged: classes"),
+    (lambda f: edit_card(f, files={}), r"damaged: files has no landmarks\.onnx"),
+    (lambda f: edit_card(f, classes=[{"class": "a", "name": "A"}]), "tells 4 classes apart"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "said"), SPOILED)
+def test_a_model_that_is_not_whole_is_never_loaded(
+    folder: Path, spoil: Callable[[Path], object], said: str
+) -> None:
+    spoil(folder)
+    with pytest.raises(LandmarksError, match=said):
+        Predictor.load(folder)
+
+
+def test_a_card_of_a_newer_program_with_more_fields_is_read(folder: Path) -> None:
+    edit_card(folder, unknown_threshold=0.4)
+    assert Predictor.load(folder).predict(picture(0, 1)).guesses
+
+
+def test_only_the_file_that_is_run_must_be_there(folder: Path) -> None:
+    (folder / "landmarks.pt").unlink()
+    assert Predictor.load(folder).predict(picture(0, 1)).guesses
+    with pytest.raises(LandmarksError, match="only in part"):
+        Predictor.load(folder, runtime="torchscript")
+
+
+def test_a_file_that_onnx_runtime_cannot_run_is_an_error(folder: Path) -> None:
+    import hashlib
+
+    (folder / "landmarks.onnx").write_bytes(b"no model")
+    record = {"sha256": hashlib.sha256(b"no model").hexdigest(), "bytes": 8}
+    edit_card(folder, files={"landmarks.onnx": record})
+    with pytest.raises(LandmarksError, match=r"ONNX Runtime .* cannot run"):
+        Predictor.load(folder)
+
+
+def test_unknown_runtimes_and_thread_counts_are_refused(folder: Path) -> None:
+    with pytest.raises(LandmarksError, match=r"no runtime 'tensorrt'.* onnx, torchscript"):
+        Predictor.load(folder, runtime="tensorrt")  # type: ignore[arg-type]
+    with pytest.raises(LandmarksError, match="threads is 0"):
+        Predictor.load(folder, threads=0)
+
+
+PLAIN = """
+import sys
+
+TRAINING = ("torch", "torchvision", "dvc", "lightning", "lightning_fabric", "pandas", "sklearn",
+            "scipy", "onnx", "onnxscript", "safetensors", "yaml")
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in TRAINING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from landmarks import Predictor, catalogue, card, cli, errors, images, predictor
+from landmarks.errors import LandmarksError
+answer = Predictor.load(sys.argv[1]).predict(sys.argv[2])
+print(answer.best.name)
+try:
+    Predictor.load(sys.argv[1], runtime="torchscript")
+except LandmarksError as error:
+    print(error)
+"""
+
+
+def test_a_plain_installation_answers_without_pytorch(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(jpeg(picture(1, 77)))
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN, str(model()), str(photo)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    name, refusal = done.stdout.splitlines()
+    assert name == "Tall Mill"
+    assert "torchscript needs PyTorch" in refusal and "onnx" in refusal

@@ -1,0 +1,131 @@
+"""`make setup` before anything is installed: what it checks, and that `make` explains itself."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import check_machine
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The files that set-up needs, at a path with spaces, where no .venv is."""
+    folder = tmp_path / "a b'c"
+    (folder / ".git").mkdir(parents=True)
+    shutil.copytree(ROOT / "tools", folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def make(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def fake_python(path: Path, version: str, *, ensurepip: bool = True) -> Path:
+    """Write a Python that says it is another version, or has no ensurepip as on bare Debian."""
+    prelude = path.with_suffix(".py")
+    major, minor = version.split(".")
+    prelude.write_text(
+        "import sys\n"
+        f"sys.version_info = ({major}, {minor}, 0, 'final', 0)\n"
+        + ("" if ensurepip else "sys.modules['ensurepip'] = None\n")
+        + "if sys.argv[1] == '-c': exec(sys.argv[2])\n"
+        "else:\n"
+        "    sys.argv = sys.argv[1:]\n"
+        "    import runpy; runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{prelude}" "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_make_alone_explains_every_target() -> None:
+    shown = make(ROOT).stdout
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)
+    assert phony
+    for target in set(phony[1].split()) - {"help"}:
+        assert re.search(rf"^  make {target} +\w", shown, flags=re.MULTILINE), target
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_check_runs_on_old_pythons() -> None:
+    ast.parse((ROOT / "tools/check_machine.py").read_text(), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("version", [(2, 7), (3, 10), (3, 14)])
+def test_other_pythons_are_refused_with_what_to_install(version: tuple[int, int]) -> None:
+    said = check_machine.python_problem(version)
+    assert said and "apt-get install" in said and "3.11 to 3.13" in said
+
+
+def test_this_machine_passes() -> None:
+    version = (sys.version_info[0], sys.version_info[1])
+    assert check_machine.python_problem(version) is None
+    assert check_machine.venv_problem(version) is None
+    assert check_machine.git_problem(str(ROOT)) is None
+
+
+def test_disk_is_measured() -> None:
+    assert check_machine.disk_problem(8_000_000_000, "/x") is None
+    said = check_machine.disk_problem(7_900_000_000, "/x")
+    assert said and "7.9 GB" in said and "/x" in said
+
+
+def test_a_python_that_is_not_there(clone: Path) -> None:
+    done = make(clone, "setup", "PYTHON=/nowhere/python3.12")
+    assert done.returncode != 0
+    assert "error: /nowhere/python3.12 does not run" in done.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_a_python_that_is_too_old(clone: Path, tmp_path: Path) -> None:
+    done = make(clone, "setup", f"PYTHON={fake_python(tmp_path / 'python', '3.9')}")
+    assert done.returncode != 0
+    assert "error: Python 3.9 at" in done.stderr and "Traceback" not in done.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_a_python_without_venv(clone: Path, tmp_path: Path) -> None:
+    python = fake_python(tmp_path / "python", "3.12", ensurepip=False)
+    done = make(clone, "setup", f"PYTHON={python}")
+    assert done.returncode != 0
+    assert "apt-get install python3.12-venv" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_clone_but_an_unpacked_archive(clone: Path) -> None:
+    (clone / ".git").rmdir()
+    done = make(clone, "setup", f"PYTHON={sys.executable}")
+    assert done.returncode != 0
+    assert "git clone" in done.stderr
+
+
+def test_failing_pip_is_told_and_the_next_run_starts_again(clone: Path) -> None:
+    (clone / "requirements.txt").write_text("no-such-distribution-of-landmarks==1.0\n")
+    (clone / "constraints.txt").write_text("nvidia-nothing==1 ; sys_platform == 'none'\n")
+    offline = {"PIP_NO_INDEX": "1", "PIP_CONSTRAINT": "/nowhere/of another project.txt"}
+    done = make(clone, "setup", f"PYTHON={sys.executable}", **offline)
+    assert done.returncode != 0
+    assert "no-such-distribution-of-landmarks" in done.stderr
+    assert "error: pip could not install" in done.stderr
+    assert not (clone / ".venv/.installed").exists()
+    again = make(clone, "setup", f"PYTHON={sys.executable}", **offline)
+    assert "Making .venv" in again.stdout

@@ -1,0 +1,213 @@
+"""Training learns, is the same however it is run, and survives a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_training import settings_with, stripes, train
+
+from landmarks import backbones, models, optimization, training
+from landmarks.checkpoint import Checkpoint, alone, fingerprint
+from landmarks.data.augmentation import augment, photo_transform
+from landmarks.data.batches import EpochBatches
+from landmarks.errors import LandmarksError
+
+SCRIPT = Path(__file__).with_name("small_training.py")
+
+
+def run(out: Path, state: Path, *settings: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), str(out), str(state), *settings]
+    return subprocess.run(
+        command,
+        env=os.environ | {"LANDMARKS_DEVICE": "cpu"} | env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What a training that nobody disturbs gives."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = run(folder / "w.safetensors", folder / "state")
+    assert done.returncode == 0, done.stderr
+    assert list((folder / "state").glob("*.pt")) == []
+    return (folder / "w.safetensors").read_bytes()
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    settings = settings_with("scratch", epochs=8, lr_warmup_epochs=2)
+    fitted, _ = train(settings, Checkpoint("t", "0" * 64, tmp_path))
+    best = fitted.history[fitted.best_epoch]
+    assert best["val_accuracy"] > 0.8
+    assert best["val_accuracy"] == max(row["val_accuracy"] for row in fitted.history)
+
+
+@pytest.mark.parametrize("workers", ["0", "1", "3"])
+def test_the_number_of_workers_changes_no_bit(weights: bytes, tmp_path: Path, workers: str) -> None:
+    done = run(tmp_path / "w", tmp_path / "state", LANDMARKS_WORKERS=workers)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "w").read_bytes() == weights
+
+
+def test_killed_twice_it_ends_with_the_same_bytes(weights: bytes, tmp_path: Path) -> None:
+    for epoch in (1, 2):
+        killed = run(tmp_path / "w", tmp_path / "state", f"kill_after={epoch}")
+        assert killed.returncode == -signal.SIGKILL
+        assert not (tmp_path / "w").exists()
+    done = run(tmp_path / "w", tmp_path / "state")
+    assert done.returncode == 0, done.stderr
+    assert "epoch   3/3" in done.stdout and "epoch   2/3" not in done.stdout
+    assert (tmp_path / "w").read_bytes() == weights
+
+
+def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
+    """Batch statistics of half a batch differ, so weights agree within a tolerance only."""
+    common = ("epochs=1", "lr_warmup_epochs=0", "dropout=0", "lr=0.0005", "model_ema_decay=0")
+    one = run(tmp_path / "one", tmp_path / "s1", *common)
+    assert one.returncode == 0, one.stderr
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    done = subprocess.run(
+        [*command, str(SCRIPT), str(tmp_path / "two"), str(tmp_path / "s2"), *common],
+        env=os.environ | {"LANDMARKS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = load_file(tmp_path / "one"), load_file(tmp_path / "two")
+    kernel = "4.weight"
+    start = models.create(settings_with("scratch"), stripes().classes, [0.5] * 3, [0.25] * 3)[0]
+    moved = (first[kernel] - start.state_dict()[kernel]).flatten()
+    other = (second[kernel] - start.state_dict()[kernel]).flatten()
+    assert torch.nn.functional.cosine_similarity(moved, other, dim=0) > 0.9
+
+
+def test_processes_share_a_batch_and_no_photo_is_seen_twice() -> None:
+    alone_, left, right = (
+        EpochBatches(50, 16, 3, rank=rank, world_size=size)
+        for rank, size in ((0, 1), (0, 2), (1, 2))
+    )
+    for batch, half, other in zip(alone_, left, right, strict=True):
+        assert sorted(batch) == sorted(half + other) and len(half) == len(other) == 8
+    seen = [position for batch in alone_ for _, position in batch]
+    assert len(seen) == len(set(seen)) == 48
+    first = list(alone_)
+    alone_.epoch = 1
+    assert list(alone_) != first
+
+
+def test_augmentation_depends_on_seed_epoch_and_photo_only() -> None:
+    transform = photo_transform(settings_with("scratch", auto_augment="trivial"))
+    photo = torch.from_numpy(stripes().pixels[0]).permute(2, 0, 1)
+    torch.manual_seed(1)
+    first, drawn = augment(photo, transform, 1, 2, 3), torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), drawn), "the caller's random state was disturbed"
+    assert torch.equal(augment(photo, transform, 1, 2, 3), first)
+    assert first.dtype == torch.uint8 and first.shape == (3, 32, 32)
+    others = [augment(photo, transform, *key) for key in ((2, 2, 3), (1, 3, 3), (1, 2, 4))]
+    assert not any(torch.equal(first, other) for other in others)
+
+
+def test_a_frozen_backbone_does_not_move_and_then_does() -> None:
+    settings = settings_with("transfer", freeze_epochs=1, model_ema_decay=0)
+    data = stripes()
+    network = backbones.backbone_cnn("mobilenet_v3_small", 3, input_size=32)
+    new = {name for name, _ in network.named_parameters() if name.startswith("classifier.")}
+    trainer = training.Trainer(training.make_fabric(settings), network, settings, data, new=new)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    trainer.train_epoch(0)
+    after = network.state_dict()
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    assert moved and all(key.startswith("classifier.") for key in moved)
+    trainer.train_epoch(1)
+    assert not torch.equal(
+        before["features.0.0.weight"], network.state_dict()["features.0.0.weight"]
+    )
+
+
+def test_it_stops_when_patience_ends(tmp_path: Path) -> None:
+    settings = settings_with("scratch", epochs=12, patience=1, lr=1e-9)
+    fitted, _ = train(settings, Checkpoint("t", "0" * 64, tmp_path))
+    assert len(fitted.history) < 12
+    assert len(fitted.history) == fitted.best_epoch + 1 + settings.patience
+
+
+def test_mixed_batches_are_trained_on(tmp_path: Path) -> None:
+    settings = settings_with("scratch", epochs=2, mixup_alpha=0.2, cutmix_alpha=1.0)
+    fitted, _ = train(settings, Checkpoint("t", "0" * 64, tmp_path))
+    assert all(row["train_loss"] > 0 for row in fitted.history)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:
+    rates = [optimization.lr_factor(step, warmup=4, total=20) for step in range(20)]
+    assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[12] == pytest.approx(0.5) and rates[-1] < 0.02
+
+
+def test_norms_and_biases_have_a_weight_decay_of_their_own() -> None:
+    settings = settings_with("transfer", weight_decay=0.3, norm_weight_decay=0.0)
+    network = backbones.backbone_cnn("mobilenet_v3_small", 3, input_size=32)
+    groups = optimization.parameter_groups(network, settings, {"classifier.3.1.weight"})
+    assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
+    for group in groups:
+        plain = {parameter.ndim <= 1 for parameter in group["params"]}
+        assert plain == {group["weight_decay"] == 0.0}
+    peaks = {group["peak"] for group in groups}
+    assert peaks == {settings.lr, settings.lr * settings.backbone_lr_factor}
+
+
+def test_cuda_on_demand_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    monkeypatch.setenv("LANDMARKS_DEVICE", "cuda")
+    with pytest.raises(LandmarksError, match="sees no CUDA device"):
+        training.make_fabric(settings_with("scratch"))
+    monkeypatch.setenv("LANDMARKS_DEVICE", "gpu")
+    with pytest.raises(LandmarksError, match="auto, cpu, cuda"):
+        training.make_fabric(settings_with("scratch"))
+
+
+def test_a_recovery_state_is_found_only_by_its_own_run(tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text("1")
+    mine = fingerprint({"lr": 1}, [data])
+    assert fingerprint({"lr": 1}, [data]) == mine
+    assert fingerprint({"lr": 2}, [data]) != mine
+    data.write_text("2")
+    other = fingerprint({"lr": 1}, [data])
+    assert other != mine
+    Checkpoint("train-x", mine, tmp_path).save({"history": [1]})
+    assert Checkpoint("train-x", mine, tmp_path).load() == {"history": [1]}
+    assert Checkpoint("train-x", other, tmp_path).load() is None
+    assert list(tmp_path.glob("*.pt")) == [], "the state of a run that cannot continue stayed"
+
+
+def test_a_damaged_recovery_state_is_said(tmp_path: Path) -> None:
+    checkpoint = Checkpoint("train-x", "1" * 64, tmp_path)
+    checkpoint.save({"history": []})
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:40])
+    with pytest.raises(LandmarksError, match=r"train-x-1{16}\.pt is damaged.*Delete it"):
+        checkpoint.load()
+
+
+def test_a_second_training_waits_for_the_first(tmp_path: Path) -> None:
+    with alone("train-test", tmp_path):
+        command = [sys.executable, str(SCRIPT), str(tmp_path / "w"), str(tmp_path)]
+        second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert second.stdout is not None
+        said = second.stdout.readline()
+        assert f"already runs in process {os.getpid()}" in said
+        assert not (tmp_path / "w").exists()
+    second.communicate(timeout=120)
+    assert (tmp_path / "w").exists()
