@@ -52,7 +52,7 @@ speed: setup ## milliseconds a photo and training rates, into results/<preset>/s
 	@python -m benchmarks.speed
 
 results: setup ## keep metrics, curves and plots of this run in results/<preset>/
-	@python -m tools.results
+	@python -m tools.collect_results && python -m tools.draw_results
 
 ##@ Change the code
 lint: setup ## ruff and mypy, as in CI

@@ -27,12 +27,35 @@ def workers(default: int) -> int:
     Raises:
         LandmarksError: if the variable is not a whole number from 0 to 256.
     """
-    text = os.environ.get("LANDMARKS_WORKERS", "")
+    return _number("LANDMARKS_WORKERS", default, least=0)
+
+
+def processes() -> int:
+    """Return how many processes train together: `LANDMARKS_PROCESSES`, or 1.
+
+    Raises:
+        LandmarksError: if the variable is not a whole number from 1 to 256.
+    """
+    return _number("LANDMARKS_PROCESSES", 1, least=1)
+
+
+def rank() -> int:
+    """Return which of the processes that torchrun started this one is; 0 where it is alone."""
+    return int(os.environ.get("RANK", 0))
+
+
+def launched() -> bool:
+    """Return whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _number(name: str, default: int, *, least: int) -> int:
+    text = os.environ.get(name, "")
     if not text:
         return default
-    if not text.isdecimal() or int(text) > 256:
+    if not text.isdecimal() or not least <= int(text) <= 256:
         raise LandmarksError(
-            f"LANDMARKS_WORKERS is {text!r}", hint="Set it to a whole number from 0 to 256."
+            f"{name} is {text!r}", hint=f"Set it to a whole number from {least} to 256."
         )
     return int(text)
 

@@ -19,7 +19,7 @@ from landmarks import deployable, files, images, models
 from landmarks.card import CARD, ONNX, TORCHSCRIPT, FileRecord, Input, ModelCard
 from landmarks.catalogue import Catalogue
 from landmarks.data.archive import open_archive
-from landmarks.data.split import labels, rows
+from landmarks.data.roles import labels, rows
 from landmarks.data.store import PhotoStore
 from landmarks.errors import LandmarksError
 from landmarks.predictor import BATCH, Predictor
@@ -135,8 +135,9 @@ def export_cnn(
         LandmarksError: the network cannot be exported, a file disagrees with eager PyTorch, or
             original files score differently than the stored arrays.
     """
-    fresh = folder / ".export.part"
-    shutil.rmtree(fresh, ignore_errors=True)
+    for left in folder.glob(".export.*.part"):  # by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    fresh = folder / f".export.{os.getpid()}.part"
     fresh.mkdir(parents=True)
     try:
         eager = deployable.build(weights, calibration["temperature"])

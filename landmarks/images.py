@@ -257,8 +257,8 @@ def _read(file: BinaryIO, head: bytes, name: str, reduce_to: int | None) -> tupl
         if _memory_needed(image, format, width * height) > MEMORY_BUDGET:
             raise UnreadableImage("too many pixels", name, f"{width} x {height}")
         image.load()
-        # TIFF and HEIC are turned while loading, by Pillow and pillow-heif.
-        orientation = 1 if format in ("TIFF", "HEIF") else _orientation(image)
+        # Pillow turns TIFF while loading, and pillow-heif HEIC: both then report none.
+        orientation = _orientation(image)
         pixels = to_rgb(image, reduction)
     return Picture(pixels, width, height, format), orientation
 
@@ -284,11 +284,11 @@ def _orientation(image: Image.Image) -> int:
         value = image.getexif().get(0x0112, 1)
     except Exception:  # a photo with broken EXIF is still a photo
         return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    return value if isinstance(value, int) else 1
 
 
 def _upright(stored: Picture, orientation: int) -> Picture:
-    """Undo an EXIF orientation: it says where the stored first row and column belong."""
+    """Undo an EXIF orientation; values that mean nothing change nothing."""
     pixels, width, height = stored.pixels, stored.width, stored.height
     if orientation in (5, 6, 7, 8):
         pixels, width, height = pixels.swapaxes(0, 1), height, width

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -50,9 +49,12 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, drop: float) -> None:
         super().__init__()
+        last = Conv2dNormActivation(outputs, outputs, 3, activation_layer=None)
+        # A block that starts as its shortcut trains more steadily (Goyal et al. 2017).
+        nn.init.zeros_(last[1].weight)
         self.residual = nn.Sequential(
             Conv2dNormActivation(inputs, outputs, 3, stride=stride),
-            Conv2dNormActivation(outputs, outputs, 3, activation_layer=None),
+            last,
             SqueezeExcitation(outputs, max(8, outputs // 8)),
         )
         self.drop = StochasticDepth(drop, "row")
@@ -63,8 +65,6 @@ class ResidualBlock(nn.Module):
                 Conv2dNormActivation(inputs, outputs, 1, activation_layer=None),
             )
         self.activation = nn.ReLU(inplace=True)
-        # A block that starts as its shortcut trains more steadily (Goyal et al. 2017).
-        nn.init.zeros_(self.residual[1][1].weight)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.activation(self.shortcut(features) + self.drop(self.residual(features)))
@@ -159,11 +159,13 @@ def create(
 
 def build(info: ModelInfo) -> nn.Module:
     """Build the network that `info` describes, with random weights."""
-    builders = {
-        "scratch": scratch_cnn,
-        "transfer": partial(backbones.backbone_cnn, info.architecture, input_size=info.input_size),
-    }
-    return builders[info.cnn](len(info.classes), **info.options)
+    classes, options = len(info.classes), info.options
+    dropout = float(options["dropout"])
+    if info.cnn == "scratch":
+        width, depth = int(options["width"]), float(options["stochastic_depth"])
+        return scratch_cnn(classes, width=width, dropout=dropout, stochastic_depth=depth)
+    size = info.input_size
+    return backbones.backbone_cnn(info.architecture, classes, dropout=dropout, input_size=size)
 
 
 def save_weights(path: str | Path, state: Mapping[str, Tensor], info: ModelInfo) -> None:

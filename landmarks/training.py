@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -105,7 +105,7 @@ class Trainer:
         new: set[str] | None = None,
     ) -> None:
         self.fabric, self.settings, self.data = fabric, settings, data
-        self.plain = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.plain = network.to(memory_format=torch.channels_last)
         self.pretrained = [p for n, p in network.named_parameters() if new and n not in new]
         groups = parameter_groups(network, settings, new)
         optimizer = torch.optim.AdamW(groups, lr=settings.lr, fused=True)
@@ -175,6 +175,7 @@ class Trainer:
             torch.manual_seed(seed_of(self.settings.seed, epoch, step, self.fabric.global_rank))
             total += self._step(photos.to(self.fabric.device), labels.to(self.fabric.device))
         loss = self.fabric.all_reduce(total / len(self.batches), reduce_op="mean")
+        assert isinstance(loss, Tensor)
         return {"lr": rate, "train_loss": float(loss)}
 
     def _step(self, photos: Tensor, labels: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import sys
 
 from landmarks import models, params
 from landmarks.calibration import calibrate
-from landmarks.data.split import labels, read_split, rows
+from landmarks.data.roles import labels, read_split, rows
 from landmarks.data.store import PhotoStore
 from landmarks.errors import run
 from landmarks.files import write_json

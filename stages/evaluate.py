@@ -3,7 +3,7 @@
 import sys
 
 from landmarks import params
-from landmarks.data.split import class_names, labels, read_split, rows
+from landmarks.data.roles import class_names, labels, read_split, rows
 from landmarks.data.store import PhotoStore
 from landmarks.errors import run
 from landmarks.evaluation import evaluate

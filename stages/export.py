@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from landmarks import catalogue, files, params
-from landmarks.data.split import read_split
+from landmarks.data.roles import read_split
 from landmarks.data.store import PhotoStore
 from landmarks.errors import run
 from landmarks.export import Origin, Photos, export_cnn, fingerprint

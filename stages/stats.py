@@ -1,7 +1,7 @@
 """stats: measure the colours of the train photos."""
 
 from landmarks import files
-from landmarks.data.split import read_split, rows
+from landmarks.data.roles import read_split, rows
 from landmarks.data.stats import channel_statistics
 from landmarks.data.store import PhotoStore
 from landmarks.errors import run

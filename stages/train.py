@@ -1,12 +1,14 @@
 """train: fit one of the two CNNs and keep its best weights by validation."""
 
+import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
 
-from landmarks import checkpoint, models, params
-from landmarks.data.split import class_names, labels, read_split, rows
+from landmarks import checkpoint, environment, models, params
+from landmarks.data.roles import class_names, labels, read_split, rows
 from landmarks.data.store import PhotoStore
 from landmarks.errors import run
 from landmarks.files import read_json, write_text
@@ -34,10 +36,19 @@ def read_data() -> TrainingData:
     )
 
 
+def launch(processes: int) -> None:
+    """Become torchrun, which starts this stage in so many processes of this machine."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "stages.train", *sys.argv[1:]])
+
+
 def main() -> None:
     cnn = sys.argv[1]
+    if environment.processes() > 1 and not environment.launched():
+        launch(environment.processes())
     settings: Scratch | Transfer = getattr(params.load().train, cnn)
-    with checkpoint.alone(f"train-{cnn}"):
+    first = environment.rank() == 0
+    with checkpoint.alone(f"train-{cnn}") if first else nullcontext():
         data = read_data()
         fabric = make_fabric(settings)
         network, info, new = models.create(settings, data.classes, data.mean, data.std)
@@ -46,7 +57,7 @@ def main() -> None:
             f"train-{cnn}", checkpoint.fingerprint(settings.model_dump(), inputs)
         )
         fitted = fit(Trainer(fabric, network, settings, data, new=new), recovery)
-        if not fabric.is_global_zero:
+        if not first:
             return
         history = pd.DataFrame(fitted.history).astype({"epoch": int})
         text = history.to_csv(index=False, float_format="%.6f", lineterminator="\n")

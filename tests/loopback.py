@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from landmarks.data.fetch import Patience, fetch
 
@@ -108,16 +109,18 @@ class Site(ThreadingHTTPServer):
         pass
 
 
-def serving() -> Iterator[Site]:
-    """A fixture: a server that runs."""
+def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A fixture: a server that runs, and that no proxy stands before."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Site() as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.shutdown()
 
 
-def fetching(tmp_path: Path) -> Bring:
+def fetching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bring:
     """A fixture: fetches into `tmp_path` and returns what arrived."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
     def bring(source: str, sha256: str | None = None, patience: Patience = HASTE) -> bytes:
         whole = tmp_path / "data" / "landmark_images.zip"

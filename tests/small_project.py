@@ -15,7 +15,8 @@ from PIL import Image
 
 from landmarks import catalogue, export, models, params
 from landmarks.data import decode
-from landmarks.data.split import assign_splits, class_names, labels, rows
+from landmarks.data.roles import class_names, labels, rows
+from landmarks.data.split import assign_splits
 from landmarks.data.store import PhotoStore, read_table
 from landmarks.inference import Normalized
 

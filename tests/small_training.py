@@ -7,7 +7,10 @@ itself with SIGKILL once that epoch's recovery state is written).
 import os
 import signal
 import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -15,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from landmarks import models, params, training  # noqa: E402
+from landmarks import environment, models, params, training  # noqa: E402
 from landmarks.checkpoint import Checkpoint, alone  # noqa: E402
 
 TINY = {
@@ -36,7 +39,10 @@ def settings_with(cnn: str, **changes: object) -> params.Scratch | params.Transf
     """Return the sample's settings of one CNN with changes."""
     tree = yaml.safe_load((ROOT / "presets/sample.yaml").read_text())["train"][cnn]
     tree |= {key: value for key, value in {**TINY, **changes}.items() if key in tree}
-    return {"scratch": params.Scratch, "transfer": params.Transfer}[cnn].model_validate(tree)
+    group: type[params.Scratch] | type[params.Transfer] = params.Scratch
+    if cnn == "transfer":
+        group = params.Transfer
+    return group.model_validate(tree)
 
 
 def stripes(photos: int = 144, size: int = 40) -> training.TrainingData:
@@ -62,7 +68,9 @@ def stripes(photos: int = 144, size: int = 40) -> training.TrainingData:
     )
 
 
-def train(settings: params.Training, checkpoint: Checkpoint) -> tuple[training.Fitted, object]:
+def train(
+    settings: params.Scratch | params.Transfer, checkpoint: Checkpoint
+) -> tuple[training.Fitted, models.ModelInfo | None]:
     """Train on the stripes and return the result and what describes the network."""
     data = stripes()
     fabric = training.make_fabric(settings)
@@ -71,21 +79,24 @@ def train(settings: params.Training, checkpoint: Checkpoint) -> tuple[training.F
     return fitted, info if fabric.is_global_zero else None
 
 
+class Deadly(Checkpoint):
+    """Kills its process once the state of epoch `kill_after` is written."""
+
+    kill_after = 0
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        super().save(state)
+        if len(state["history"]) == self.kill_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def main() -> None:
     out, state, *pairs = sys.argv[1:]
     changes = {key: yaml.safe_load(text) for key, _, text in (p.partition("=") for p in pairs)}
     kill_after = changes.pop("kill_after", 0)
-    checkpoint = Checkpoint("train-test", "0" * 64, Path(state))
-    if kill_after:
-        save = checkpoint.save
-
-        def save_then_die(content: dict) -> None:
-            save(content)
-            if len(content["history"]) == kill_after:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        checkpoint.save = save_then_die
-    with alone("train-test", Path(state)) if "WORLD_SIZE" not in os.environ else open(os.devnull):
+    checkpoint = Deadly("train-test", "0" * 64, Path(state))
+    checkpoint.kill_after = kill_after
+    with alone("train-test", Path(state)) if environment.rank() == 0 else nullcontext():
         fitted, info = train(settings_with(changes.pop("cnn", "scratch"), **changes), checkpoint)
         if info:
             models.save_weights(out, fitted.state, info)

@@ -154,3 +154,16 @@ def test_a_zip_of_more_than_65535_members_is_read(tmp_path: Path) -> None:
         assert len(opened.members) == 66_000
     with pytest.raises(LandmarksError, match="more than 65,000 members"):
         open_archive(path, Limits(members=65_000))
+
+
+def test_a_zip_that_tells_all_in_64_bits_is_read(good: Path) -> None:
+    """Some programs write it so whatever the size: APPNOTE.TXT 4.3.14 and 4.3.15."""
+    content = good.read_bytes()
+    end = content.rindex(b"PK\5\6")
+    count, length, start = struct.unpack_from("<HLL", content, end + 10)
+    record = struct.pack("<4sQHHLLQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, count, count, length, start)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, end, 1)
+    large = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *[0xFFFF] * 2, *[0xFFFFFFFF] * 2, 0)
+    good.write_bytes(content[:end] + record + locator + large)
+    with open_archive(good) as archive:
+        assert archive.read("b/1.png") == PHOTO and len(archive.members) == len(GOOD)

@@ -62,8 +62,9 @@ def stage(tmp_path: Path) -> Stage:
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
     """A folder, and the URL at which it is served."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     folder = tmp_path / "web"
     folder.mkdir()
 

@@ -106,12 +106,12 @@ def test_a_file_larger_than_the_disk_is_not_begun(site: Site, bring: Bring) -> N
 def test_the_bar_counts_bytes(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site.answers = [breaks(), Request.right]
+    site.answers = [breaks(), lambda request: request.right(ranges=False)]
     target = tmp_path / "a.zip"
     fetch(site.url, target, sha256=None, state=tmp_path / "state", patience=HASTE)
     said = capsys.readouterr()
     assert "the connection ended too early; trying again in 0.01 s" in said.err
-    assert "587k/587k" in said.err, "of the whole, not of the last piece"
+    assert "587k/587k" in said.err, "of the file, not of all that was sent"
 
 
 def test_a_path_and_a_file_url_are_copied(tmp_path: Path, bring: Bring) -> None:
@@ -120,6 +120,21 @@ def test_a_path_and_a_file_url_are_copied(tmp_path: Path, bring: Bring) -> None:
     assert bring(str(original)) == CONTENT
     assert bring(original.as_uri()) == CONTENT
     assert original.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_rest_of_a_file_is_read_only_if_it_is_the_same(
+    tmp_path: Path, bring: Bring, same: bool
+) -> None:
+    original = tmp_path / "mine.zip"
+    original.write_bytes(CONTENT)
+    partial = Partial(tmp_path / "state", str(original))
+    mark = original.stat().st_mtime if same else 0.0
+    with partial.alone(), partial.writing(0, Identity(len(CONTENT), str(mark))) as file:
+        file.write(CONTENT[: CUT - 4] + b"mark")
+    brought = bring(str(original))
+    assert brought[CUT - 4 : CUT] == (b"mark" if same else CONTENT[CUT - 4 : CUT])
+    assert brought[CUT:] == CONTENT[CUT:]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +161,8 @@ def test_storage_whose_package_is_missing_names_it(
         bring("s3://bucket/landmark_images.zip")
 
 
-def test_other_storage_is_read_and_resumed(bring: Bring) -> None:
+@pytest.mark.parametrize("way", ["error", "early end"])
+def test_other_storage_is_read_and_resumed(bring: Bring, way: str) -> None:
     """A backend of fsspec whose connection breaks once."""
     import fsspec
     from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
@@ -155,6 +171,8 @@ def test_other_storage_is_read_and_resumed(bring: Bring) -> None:
         def read(self, size: int | None = -1) -> bytes:
             if self.tell() > CUT and not Shaky.broken:
                 Shaky.broken = True
+                if way == "early end":
+                    return b""
                 raise OSError("connection reset by the storage")
             Shaky.read += [self.tell()]
             return super().read(size)

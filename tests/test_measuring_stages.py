@@ -17,7 +17,7 @@ from small_training import settings_with
 from torch import nn
 
 from landmarks import models
-from landmarks.data.store import COLUMNS
+from landmarks.data.photos import COLUMNS
 
 
 @pytest.fixture

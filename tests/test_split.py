@@ -10,7 +10,8 @@ import pytest
 
 from landmarks.data.duplicates import detail, near_pairs
 from landmarks.data.photos import COLUMNS
-from landmarks.data.split import assign_splits, class_names, describe, labels, read_split, rows
+from landmarks.data.roles import class_names, labels, read_split, rows
+from landmarks.data.split import assign_splits, describe
 from landmarks.errors import LandmarksError
 from landmarks.params import Split
 
@@ -49,7 +50,9 @@ def photos(*groups: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(records)[list(COLUMNS)]
 
 
-def official(train: int = 40, test: int = 10, classes: Iterable[str] = "ab") -> list[dict[str, Any]]:
+def official(
+    train: int = 40, test: int = 10, classes: Iterable[str] = "ab"
+) -> list[dict[str, Any]]:
     return [
         {"class": name, "official_split": split, "count": count}
         for name in classes
@@ -93,7 +96,8 @@ def test_an_archive_without_folders_is_divided_in_three() -> None:
 
 
 def test_only_content_decides_not_order_or_names() -> None:
-    table = photos(*official(), {"source": "negatives", "class": "home", "count": 30})
+    twins = [{"official_split": "train", "dhash": h} for h in random_hashes(20, seed=6) * 2]
+    table = photos(*official(), {"source": "negatives", "class": "home", "count": 30}, *twins)
     split = assign_splits(table, SETTINGS)
     mixed = table.sample(frac=1, random_state=7).reset_index(drop=True)
     mixed["id"], mixed["path"] = mixed.index, [f"{i}.png" for i in mixed.index[::-1]]
@@ -218,6 +222,7 @@ def test_a_negative_that_shows_an_archive_photo_is_dropped() -> None:
     )
     split = assign_splits(table, SETTINGS)
     assert split["reason"][1] == "near-duplicate of archive photo 0"
+    assert split["role"][1] == "dropped"
     assert not set(split["role"][2:7]) & {"dropped", "train", "val", "test"}
 
 

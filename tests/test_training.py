@@ -16,6 +16,7 @@ from landmarks.checkpoint import Checkpoint, alone, fingerprint
 from landmarks.data.augmentation import augment, photo_transform
 from landmarks.data.batches import EpochBatches
 from landmarks.errors import LandmarksError
+from landmarks.params import Transfer
 
 SCRIPT = Path(__file__).with_name("small_training.py")
 
@@ -163,6 +164,7 @@ def test_norms_and_biases_have_a_weight_decay_of_their_own() -> None:
     for group in groups:
         plain = {parameter.ndim <= 1 for parameter in group["params"]}
         assert plain == {group["weight_decay"] == 0.0}
+    assert isinstance(settings, Transfer)
     peaks = {group["peak"] for group in groups}
     assert peaks == {settings.lr, settings.lr * settings.backbone_lr_factor}
 

@@ -144,8 +144,7 @@ def storage(root: Path = ROOT) -> Finding:
     if code or not default.strip():
         return Finding("missing", "storage", "no default", "make storage URL=...")
     url = _url(default.strip(), root)
-    folder = Path(url).expanduser()
-    if "://" not in url and not os.access(_nearest(folder), os.W_OK):
+    if "://" not in url and not os.access(_nearest(Path(url)), os.W_OK):
         return Finding("missing", "storage", f"{url} is not writable", "make storage URL=...")
     code, out, said = dvc.output("status", "--cloud", "--json", "models/landmarks", root=root)
     if code and not out.strip():
@@ -185,12 +184,9 @@ def _tree(path: Path) -> object:
 
 def _url(name: str, root: Path) -> str:
     """Return the URL of the remote `name`, or the absolute path of its folder."""
-    _, listed, _ = dvc.output("remote", "list", root=root)
-    for line in listed.splitlines():
-        first, *rest = line.split(maxsplit=1)
-        if first == name and rest:
-            return rest[0].strip().removesuffix("(default)").strip()
-    return ""
+    url = dvc.output("config", f"remote.{name}.url", root=root)[1].strip()
+    # DVC counts a relative path from the folder of its configuration.
+    return url if "://" in url else str((root / ".dvc" / Path(url).expanduser()).resolve())
 
 
 def _nearest(folder: Path) -> Path:

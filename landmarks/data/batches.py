@@ -72,7 +72,7 @@ class EpochBatches(Sampler[list[Key]]):
 
 def loader(
     photos: AugmentedPhotos, batches: EpochBatches, *, workers: int, pin_memory: bool
-) -> DataLoader[tuple[Tensor, Tensor]]:
+) -> DataLoader[tuple[Tensor, int]]:
     """Return an iterable over batches: uint8 (n, 3, crop, crop) and int64 labels (n,)."""
     return DataLoader(
         photos,

@@ -1,6 +1,7 @@
 """Put the archive of the photos, and that of the negatives, where the pipeline wants them."""
 
 import os
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +68,8 @@ def _download(
 
 
 def _draw(settings: Sample, archive: Path, negatives: Path) -> None:
-    with tqdm(desc="drawing the sample", unit="picture") as bar:
+    seconds = 0.5 if sys.stderr.isatty() else 10  # a log needs no moving picture
+    with tqdm(desc="drawing the sample", unit=" pictures", mininterval=seconds) as bar:
 
         def progress(drawn: int, total: int) -> None:
             bar.total = total

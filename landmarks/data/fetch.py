@@ -86,7 +86,12 @@ def _complete(
     resumed, failures, most = partial.size > 0, 0, partial.size
     name = shown(source).rpartition("/")[2]
     bar: tqdm[Any] = tqdm(
-        desc=name, unit="B", unit_scale=True, unit_divisor=1024, disable=not progress, mininterval=1
+        desc=name,
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        disable=not progress,
+        mininterval=0.5 if sys.stderr.isatty() else 10,  # a log needs no moving picture
     )
     with bar:
         while True:

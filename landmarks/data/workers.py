@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context, parent_process
@@ -74,7 +75,8 @@ def _until_death(
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers - 1:
-                running[pool.submit(_decode_chunk, waiting[0], job)] = waiting[0]
+                with _deaf_to_interrupts():
+                    running[pool.submit(_decode_chunk, waiting[0], job)] = waiting[0]
                 waiting.popleft()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield from future.result()
@@ -89,7 +91,9 @@ def _until_death(
 def _check_alive(pool: ProcessPoolExecutor) -> None:
     """Tell processes that cannot start from photos that kill them."""
     try:
-        pool.submit(os.getpid).result()
+        with _deaf_to_interrupts():
+            started = pool.submit(os.getpid)
+        started.result()
     except BrokenProcessPool as error:
         raise LandmarksError(
             "the processes that decode photos die before they start",
@@ -97,9 +101,21 @@ def _check_alive(pool: ProcessPoolExecutor) -> None:
         ) from error
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach, not even while they start: it is the parent's."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker() -> None:
-    # Ctrl-C is the parent's to handle; a parent that was killed must not leave workers behind.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A parent that was killed must not leave workers behind.
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

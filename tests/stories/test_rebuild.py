@@ -66,14 +66,14 @@ def test_compare_leaves_two_experiments_and_the_work_tree_alone(
         said = clone.python("tools.compare").stdout
     names = clone.run("dvc", "exp", "list", "--name-only").stdout.split()
     assert sorted(names) == ["scratch", "transfer"]
-    accuracies = [
-        json.loads((clone.folder / f"metrics/{cnn}.json").read_text())["accuracy"]
+    losses = [
+        json.loads((clone.folder / f"metrics/{cnn}.json").read_text())["nll"]
         for cnn in ("scratch", "transfer")
     ]
-    [row] = [line for line in said.splitlines() if line.split()[1:2] == ["accuracy"]]
+    [row] = [line for line in said.splitlines() if line.split()[1:2] == ["nll"]]
     shown = [float(cell) for cell in row.split()[2:]]
-    assert shown[:2] == pytest.approx(accuracies, abs=1e-4)
-    assert shown[2] == pytest.approx(accuracies[1] - accuracies[0], abs=1e-4)
+    assert shown[:2] == pytest.approx(losses, abs=1e-4)
+    assert shown[2] == pytest.approx(losses[1] - losses[0], abs=1e-4)
     assert clone.dirt() == "" and (clone.folder / "dvc.lock").read_bytes() == lock
     for name in names:
         changed = clone.run("dvc", "params", "diff", "HEAD", name, "--json").stdout

@@ -1,4 +1,4 @@
-"""The sample as two zip archives of JPEG files, drawn by several processes, always the same bytes."""
+"""The sample as two zip archives of JPEG files: drawn by several processes, the same bytes."""
 
 import io
 import multiprocessing

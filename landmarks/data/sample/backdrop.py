@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landmarks.data.sample.integer import Ints, Stream, hashed, layered_noise, value_noise
+from landmarks.data.sample.integer import Ints, hashed, layered_noise, value_noise
 from landmarks.data.sample.light import Light
 from landmarks.data.sample.raster import GROUND, NEARNESS, SKY, Canvas
 from landmarks.data.sample.shade import WARM, hazed
@@ -62,17 +62,19 @@ def paint_sky(canvas: Canvas, light: Light, setting: Setting, image: Ints, seed:
     _paint_backdrop(canvas, light, setting, image, seed)
 
 
-def _paint_backdrop(
-    canvas: Canvas, light: Light, setting: Setting, image: Ints, seed: int
-) -> None:
+def _paint_backdrop(canvas: Canvas, light: Light, setting: Setting, image: Ints, seed: int) -> None:
     """Draw far silhouettes, each paler than the one before it."""
     if setting.backdrop in ("none", "sea"):
         return
     camera = canvas.camera
     rise = canvas.ray(2) // (16384 // 16) * 256 // camera.height  # 1/4096 of the height
     column = (np.arange(camera.width, dtype=np.int32) * 4096 // camera.height)[None, :]
-    color = np.array({"hills": (86, 112, 82), "mountains": (98, 104, 124)}.get(
-        setting.backdrop, (124, 118, 118)), dtype=np.int32)  # fmt: skip
+    color = np.array(
+        {"hills": (86, 112, 82), "mountains": (98, 104, 124)}.get(
+            setting.backdrop, (124, 118, 118)
+        ),
+        dtype=np.int32,
+    )
     lit = (np.array(light.ambient, dtype=np.int32) * 3 + np.array(light.sun_color)) // 4
     for layer in (2, 1, 0):
         tall = setting.backdrop_height * 16 * (layer + 2) // 3
@@ -130,9 +132,7 @@ def paint_ground(canvas: Canvas, light: Light, setting: Setting, image: Ints, se
     cover = np.empty((*near.shape, 3), dtype=np.int32)
     cover[:] = np.array(light.horizon, dtype=np.int32)
     cover[rows, columns] = hazed(color, t * canvas.camera.focal >> 8, light)
-    np.copyto(
-        blocks(image, FINE), cover[:, None, :, None], where=blocks(ground, FINE)[..., None]
-    )
+    np.copyto(blocks(image, FINE), cover[:, None, :, None], where=blocks(ground, FINE)[..., None])
 
 
 def blocks(image: Ints, size: int) -> Ints:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from landmarks.data.sample import monuments, towers
+from landmarks.data.sample import monuments, shrines, strongholds, towers
 from landmarks.data.sample.integer import Stream
 from landmarks.data.sample.palettes import PALETTES, Palette, near_palette
 from landmarks.data.sample.solids import Mesh
@@ -14,25 +14,25 @@ Design = Callable[[Stream, Palette], Mesh]
 DESIGNS: dict[str, Design] = {
     "tower": towers.tower,
     "lighthouse": towers.lighthouse,
-    "church": towers.church,
-    "obelisk": towers.obelisk,
-    "statue": towers.statue,
-    "pagoda": towers.pagoda,
+    "church": shrines.church,
+    "obelisk": monuments.obelisk,
+    "statue": monuments.statue,
+    "pagoda": shrines.pagoda,
     "windmill": towers.windmill,
     "mast": towers.mast,
-    "dome": monuments.domed,
-    "temple": monuments.temple,
-    "gate": monuments.gate,
-    "castle": monuments.castle,
+    "dome": shrines.domed,
+    "temple": shrines.temple,
+    "gate": strongholds.gate,
+    "castle": strongholds.castle,
     "pyramid": monuments.pyramid,
     "arena": monuments.arena,
-    "bridge": monuments.bridge,
+    "bridge": strongholds.bridge,
     "wheel": monuments.wheel,
 }
 
 
 class Invented(NamedTuple):
-    """A landmark that does not exist. `seed` and `palette` draw it, the rest is its catalogue row."""
+    """A landmark that does not exist; its place stands in `catalogues/sample.csv`."""
 
     name: str
     design: str

@@ -63,7 +63,9 @@ def _street(stream: Stream, scale: int) -> Photo:
             props.tree(canvas, stream, x, y, stream.between(400, 900), season)
     if light.sun_color[0] > 100 and houses.polygons:
         cast(canvas, houses, light)
-    ground = stream.pick(("asphalt", "asphalt", "paving", "snow" if season == "winter" else "earth"))
+    ground = stream.pick(
+        ("asphalt", "asphalt", "paving", "snow" if season == "winter" else "earth")
+    )
     backdrop = stream.pick(("none", "roofs", "hills"))
     return finish(canvas, light, Setting(ground, 0, 0, 0, backdrop, 24), 0, stream)
 
@@ -76,9 +78,13 @@ def _nature(stream: Stream, scale: int) -> Photo:
     for _ in range(stream.pick((0, 2, 5, 9, 14, 20))):
         y = stream.between(max(shore, 900), 9000)
         across = y * camera.width // camera.focal
-        props.tree(canvas, stream, stream.between(-across, across), y, stream.between(350, 1300), season)
+        props.tree(
+            canvas, stream, stream.between(-across, across), y, stream.between(350, 1300), season
+        )
     for _ in range(stream.pick((0, 0, 0, 1, 2))):
-        props.person(canvas, stream, stream.between(-300, 300), stream.between(max(shore, 500), 7000))
+        props.person(
+            canvas, stream, stream.between(-300, 300), stream.between(max(shore, 500), 7000)
+        )
     if stream.chance(20):
         props.twigs(canvas, stream, season)
     backdrop = stream.pick(("hills", "mountains", "mountains", "sea"))
@@ -93,15 +99,39 @@ def _object(stream: Stream, scale: int) -> Photo:
     strength, warmth = stream.between(150, 230), stream.between(0, 40)
     lamp = (0, stream.between(-2600, -1000), 3200)
     color = (strength // 2, (strength - warmth // 2) // 2, (strength - warmth) // 2)
-    light = Light("room", lamp, color, (strength, strength - warmth // 2, strength - warmth), wall.wall,
-                  wall.wall, wall.wall, 0, 0, 0, 0)  # fmt: skip
+    light = Light(
+        "room",
+        lamp,
+        color,
+        (strength, strength - warmth // 2, strength - warmth),
+        wall.wall,
+        wall.wall,
+        wall.wall,
+        0,
+        0,
+        0,
+        0,
+    )
     camera = _camera(stream, scale, stream.between(1100, 1700), 45, 40)
-    camera = Camera(camera.eye, camera.yaw // 3, stream.between(-190, -60), camera.roll, camera.focal,
-                    camera.width, camera.height, camera.shift)  # fmt: skip
+    camera = Camera(
+        camera.eye,
+        camera.yaw // 3,
+        stream.between(-190, -60),
+        camera.roll,
+        camera.focal,
+        camera.width,
+        camera.height,
+        camera.shift,
+    )
     canvas, room = Canvas(camera), Mesh()
     back = stream.between(2400, 3600)
-    paper = Material(wall.trim, wall.wall, stream.pick((Pattern.PLAIN, Pattern.COLUMNS, Pattern.BRICKS)),
-                     (260, 200), (90, 16))  # fmt: skip
+    paper = Material(
+        wall.trim,
+        wall.wall,
+        stream.pick((Pattern.PLAIN, Pattern.COLUMNS, Pattern.BRICKS)),
+        (260, 200),
+        (90, 16),
+    )
     box(room, (-9000, 9000), (back, back + 90), (0, 6000), paper)
     top, front = stream.between(700, 800), stream.between(900, 1300)
     board = Material(wood.roof, wood.wall, Pattern.TILES, (90, 60), (10, 10))
@@ -121,7 +151,11 @@ def _thing(mesh: Mesh, stream: Stream, x: int, y: int, z: int) -> None:
     kind, size = stream.below(5), stream.between(40, 90)
     if kind == 0:
         belly, neck = size * stream.between(10, 16) // 10, size * stream.between(4, 8) // 10
-        for low, high, wide, narrow in ((0, 80, size, belly), (80, 190, belly, neck), (190, 240, neck, size)):
+        for low, high, wide, narrow in (
+            (0, 80, size, belly),
+            (80, 190, belly, neck),
+            (190, 240, neck, size),
+        ):
             prism(mesh, 10, (x, y), (z + low, z + high), (wide, narrow), paint)
     elif kind == 1:
         prism(mesh, 10, (x, y), (z, z + 210), (size, size), paint)
@@ -135,4 +169,10 @@ def _thing(mesh: Mesh, stream: Stream, x: int, y: int, z: int) -> None:
             box(mesh, (x - wide, x + wide), (y - 80, y + 80), (z + k * 36, z + k * 36 + 34), cover_)
     else:
         banded = paint._replace(pattern=Pattern.BANDS, pitch=(100, 60))
-        box(mesh, (x - size, x + size), (y - size, y + size), (z, z + size * stream.between(2, 5)), banded)
+        box(
+            mesh,
+            (x - size, x + size),
+            (y - size, y + size),
+            (z, z + size * stream.between(2, 5)),
+            banded,
+        )

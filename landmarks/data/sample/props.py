@@ -1,7 +1,7 @@
 """What stands about: houses, trees, people, lamps, vehicles, flags and twigs before the lens."""
 
 from landmarks.data.sample.integer import ONE, TURN, Stream, cos, sin
-from landmarks.data.sample.palettes import DARK, GLASS, near_palette
+from landmarks.data.sample.palettes import GLASS, near_palette
 from landmarks.data.sample.raster import Canvas
 from landmarks.data.sample.solids import Color, Material, Mesh, Pattern, box, gable, prism
 
@@ -11,8 +11,16 @@ LEAVES: dict[str, tuple[Color, ...]] = {
     "autumn": ((176, 104, 46), (196, 140, 56), (150, 78, 46), (138, 126, 60)),
     "winter": ((206, 214, 222), (128, 136, 126), (224, 230, 236), (86, 104, 90)),
 }
-COATS = ((44, 46, 60), (150, 48, 46), (60, 86, 124), (204, 192, 168), (86, 106, 70), (196, 150, 60),
-         (228, 226, 220), (92, 70, 92))  # fmt: skip
+COATS = (
+    (44, 46, 60),
+    (150, 48, 46),
+    (60, 86, 124),
+    (204, 192, 168),
+    (86, 106, 70),
+    (196, 150, 60),
+    (228, 226, 220),
+    (92, 70, 92),
+)
 
 
 def house(stream: Stream, most: int) -> Mesh:
@@ -28,19 +36,41 @@ def house(stream: Stream, most: int) -> Mesh:
     roof = stream.below(3)
     if roof == 0:
         rise = stream.between(250, 600)
-        gable(mesh, (-wide, wide), (-deep, deep), (high, high + rise), palette.roofed(),
-              palette.plain(), along_x=stream.chance(50))  # fmt: skip
+        gable(
+            mesh,
+            (-wide, wide),
+            (-deep, deep),
+            (high, high + rise),
+            palette.roofed(),
+            palette.plain(),
+            along_x=stream.chance(50),
+        )
     elif roof == 1:
-        box(mesh, (-wide - 40, wide + 40), (-deep - 40, deep + 40), (high, high + 70), palette.trimmed())
+        box(
+            mesh,
+            (-wide - 40, wide + 40),
+            (-deep - 40, deep + 40),
+            (high, high + 70),
+            palette.trimmed(),
+        )
     else:
-        prism(mesh, 4, (0, 0), (high, high + stream.between(200, 450)), (wide * 7 // 5, wide), palette.roofed())
+        prism(
+            mesh,
+            4,
+            (0, 0),
+            (high, high + stream.between(200, 450)),
+            (wide * 7 // 5, wide),
+            palette.roofed(),
+        )
     return mesh
 
 
 def vehicle(stream: Stream) -> Mesh:
     """Return a bus or a car that points along x."""
     mesh = Mesh()
-    paint = stream.pick(((176, 52, 46), (210, 172, 72), (66, 96, 140), (224, 222, 216), (70, 74, 80)))
+    paint = stream.pick(
+        ((176, 52, 46), (210, 172, 72), (66, 96, 140), (224, 222, 216), (70, 74, 80))
+    )
     tyre = Material((34, 34, 36))
     if stream.chance(45):
         length, high = stream.between(430, 560), stream.pick((300, 300, 420))
@@ -53,7 +83,13 @@ def vehicle(stream: Stream) -> Mesh:
         box(mesh, (-length // 2, length * 2 // 5), (-78, 78), (90, 148), Material(GLASS))
         wheels = (-length * 3 // 5, length * 3 // 5)
     for x in wheels:
-        box(mesh, (x - 36, x + 36), (-128 if length > 300 else -88, 128 if length > 300 else 88), (0, 66), tyre)
+        box(
+            mesh,
+            (x - 36, x + 36),
+            (-128 if length > 300 else -88, 128 if length > 300 else 88),
+            (0, 66),
+            tyre,
+        )
     return mesh
 
 
@@ -70,16 +106,23 @@ def tree(canvas: Canvas, stream: Stream, x: int, y: int, high: int, season: str)
     if kind == 0:
         for level in range(6):
             wide = high * (6 - level) // 26
-            canvas.ellipse((x, y - level, high * (2 + level * 2) // 13), (wide, high // 10), shades[level % 4])
+            canvas.ellipse(
+                (x, y - level, high * (2 + level * 2) // 13), (wide, high // 10), shades[level % 4]
+            )
         return
     if kind == 1:
         for level in range(5):
             shift = stream.between(-high // 30, high // 30)
-            canvas.ellipse((x + shift, y - level, high * (5 + 2 * level) // 15), (high // 9, high // 6), shades[level % 4])
+            canvas.ellipse(
+                (x + shift, y - level, high * (5 + 2 * level) // 15),
+                (high // 9, high // 6),
+                shades[level % 4],
+            )
         return
     crown = high // 3
+    canvas.ellipse((x, y, high * 2 // 3), (crown * 2 // 3, crown * 2 // 3), shades[1])
     for part in range(9):
-        a, r = stream.below(TURN), crown * stream.between(10, 66) // 100
+        a, r = stream.below(TURN), crown * stream.between(24, 70) // 100
         dx, dz = r * cos(a) // ONE, r * sin(a) // ONE
         size = crown * stream.between(36, 58) // 100
         tone = min(max((dz + crown) * 4 // (2 * crown), 0), 3)
@@ -96,7 +139,11 @@ def person(canvas: Canvas, stream: Stream, x: int, y: int) -> None:
         canvas.ellipse((x + side * step, y, high // 4), (9, high // 4), legs, square=1)
     canvas.ellipse((x, y - 2, high * 13 // 20), (26, high // 5), coat)
     canvas.ellipse((x, y - 4, high * 9 // 10), (13, 16), skin)
-    canvas.ellipse((x, y - 3, high * 19 // 20), (14, 12), canvas.flat(stream.pick(((40, 34, 30), (120, 84, 50)))))
+    canvas.ellipse(
+        (x, y - 3, high * 19 // 20),
+        (14, 12),
+        canvas.flat(stream.pick(((40, 34, 30), (120, 84, 50)))),
+    )
     if stream.chance(14):
         canvas.ellipse((x, y - 6, high + 26), (60, 22), canvas.flat(stream.pick(COATS)))
 
@@ -124,17 +171,23 @@ def twigs(canvas: Canvas, stream: Stream, season: str) -> None:
     """Draw leaves near the lens, in an upper corner or along an edge."""
     camera, (right, down, forward) = canvas.camera, canvas.rotation
     side = stream.pick((-1, 1))
-    shades = [canvas.flat(tuple(c * s // 100 for c in stream.pick(LEAVES[season])), Pattern.LEAVES)
-              for s in (45, 60, 76)]  # fmt: skip
+    shades = [
+        canvas.flat(tuple(c * s // 100 for c in stream.pick(LEAVES[season])), Pattern.LEAVES)
+        for s in (45, 60, 76)
+    ]
     for _ in range(stream.between(24, 60)):
         out = stream.between(30, 56) * side * camera.width // 100
         up = stream.between(-58, -12) * camera.height // 100
         depth = stream.between(260, 420)
         spot = [
-            int(camera.eye[k] + (right[k] * out + down[k] * up + forward[k] * camera.focal) * depth
-                // (ONE * camera.focal))
+            int(
+                camera.eye[k]
+                + (right[k] * out + down[k] * up + forward[k] * camera.focal)
+                * depth
+                // (ONE * camera.focal)
+            )
             for k in range(3)
-        ]  # fmt: skip
+        ]
         size = stream.between(5, 15)
         canvas.ellipse((spot[0], spot[1], spot[2]), (size, size * 3 // 4), stream.pick(shades))
 
@@ -149,6 +202,6 @@ def railing(canvas: Canvas, stream: Stream, x: int, y: int) -> None:
 
 
 def toward_camera(yaw: int, across: int, ahead: int) -> tuple[int, int]:
-    """Return the world place that lies `ahead` of, and `across` from, the origin as seen at `yaw`."""
+    """Return the place that, seen at `yaw`, lies `ahead` of and `across` from the origin."""
     s, c = sin(yaw), cos(yaw)
     return (across * c + ahead * s) // ONE, (ahead * c - across * s) // ONE

@@ -87,7 +87,9 @@ def _viewpoint(stream: Stream, mesh: Mesh, scale: int) -> tuple[Camera, int, int
     share = stream.between(60, 122)
     across = min(radius, high * 3 // 2)
     needed = max(high * 100 // (height * share), 190 * across // (width * share) + 1)
-    far = focal * max(high * 100 * 64 // (height * share), 190 * across * 64 // (width * share)) // 64
+    far = (
+        focal * max(high * 100 * 64 // (height * share), 190 * across * 64 // (width * share)) // 64
+    )
     distance = max(far, needed) + radius * 2 // 3
     azimuth = stream.below(TURN) if stream.chance(6) else stream.middling(-680, 680)
     level = stream.below(100)
@@ -124,8 +126,9 @@ def _setting(stream: Stream, shot: Shot, season: str) -> Setting:
 
 def cover(stream: Stream, season: str) -> str:
     """Return what the ground is covered with."""
-    ground = stream.weighted({"grass": 30, "meadow": 14, "sand": 10, "paving": 22, "asphalt": 12,
-                              "earth": 12})  # fmt: skip
+    ground = stream.weighted(
+        {"grass": 30, "meadow": 14, "sand": 10, "paving": 22, "asphalt": 12, "earth": 12}
+    )
     if season == "winter" and stream.chance(65):
         return "snow"
     return "autumn" if season == "autumn" and ground in ("grass", "meadow") else ground

@@ -83,9 +83,7 @@ def _albedo(
     return color * shade[:, None] >> 8, glow
 
 
-def _pattern(
-    numbers: Ints, u: Ints, v: Ints, face: Ints, moved: list[Ints]
-) -> tuple[Ints, Ints]:
+def _pattern(numbers: Ints, u: Ints, v: Ints, face: Ints, moved: list[Ints]) -> tuple[Ints, Ints]:
     """Return how much of the accent colour shows (0 to 256), and a random number a cell."""
     kind, pitch_u, pitch_v, fill_u, fill_v = numbers
     column, across = np.divmod(u + pitch_u // 2, pitch_u)

@@ -14,6 +14,7 @@ Point = tuple[int, int, int]
 Color = tuple[int, int, int]
 CORNERS = 12  # most corners that a face may have
 NORMAL = 1 << 12  # length of a face's normal
+MIDDLE = (0, 0)
 
 
 class Pattern(IntEnum):
@@ -154,7 +155,9 @@ def loft(
     sides = [
         [bottom[k], bottom[(k + 1) % count], top[(k + 1) % count], top[k]] for k in range(count)
     ]
-    mesh.solid([*sides, list(top)], [material] * count + [cap or material._replace(pattern=Pattern.PLAIN)])
+    mesh.solid(
+        [*sides, list(top)], [material] * count + [cap or material._replace(pattern=Pattern.PLAIN)]
+    )
 
 
 def box(
@@ -243,8 +246,11 @@ def bar(mesh: Mesh, start: Point, end: Point, width: int, material: Material) ->
     side = (-dy * half // level, dx * half // level, 0)
     if dx == dy == 0:
         side = (half, 0, 0)
-    lift = (-dx * dz * half // (level * length), -dy * dz * half // (level * length),
-            level * half // length)  # fmt: skip
+    lift = (
+        -dx * dz * half // (level * length),
+        -dy * dz * half // (level * length),
+        level * half // length,
+    )
     if dx == dy == 0:
         lift = (0, half, 0)
     for o in (side, lift):

@@ -1,0 +1,47 @@
+"""The picture in the README shows the collected figures, and is the same file each time."""
+
+from pathlib import Path
+
+import pytest
+
+from landmarks.errors import LandmarksError
+from landmarks.files import write_json
+from tools.draw_results import draw, interval
+
+FIGURES = {
+    "test_accuracy": {"mean": 0.8, "sd": None, "n": 1},
+    "test_accuracy_low": {"mean": 0.7, "sd": None, "n": 1},
+    "test_accuracy_high": {"mean": 0.9, "sd": None, "n": 1},
+    "test_n": {"mean": 100.0, "sd": None, "n": 1},
+}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    write_json(tmp_path / "summary.json", {"scratch": FIGURES, "transfer": FIGURES})
+    for cnn in ("scratch", "transfer"):
+        curve = tmp_path / "metrics" / cnn / "training.csv"
+        curve.parent.mkdir(parents=True)
+        curve.write_text(
+            "epoch,lr,train_loss,val_loss,val_accuracy\n1,0.1,2,2,0.3\n2,0.1,1,1,0.7\n"
+        )
+    return tmp_path
+
+
+def test_whiskers_are_the_interval_of_one_run_and_the_spread_of_several() -> None:
+    assert interval(FIGURES) == (0.7, 0.9)
+    several = FIGURES | {"test_accuracy": {"mean": 0.8, "sd": 0.01, "n": 3}}
+    assert interval(several) == pytest.approx((0.79, 0.81))
+
+
+def test_the_picture_is_drawn_and_repeats_itself(results: Path) -> None:
+    pytest.importorskip("matplotlib")
+    first = draw(results).read_bytes()
+    assert first.startswith(b"<?xml")
+    assert b"#3b82c4" in first
+    assert draw(results).read_bytes() == first
+
+
+def test_a_picture_of_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LandmarksError, match=r"summary\.json"):
+        draw(tmp_path)
