@@ -1,11 +1,8 @@
 """Recovery state of a long training: it survives a kill, and only its own run ever finds it."""
 
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +28,6 @@ def fingerprint(settings: Mapping[str, Any], inputs: Iterable[Path]) -> str:
         "files": {path.as_posix(): files.sha256(path) for path in sorted(inputs)},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def alone(name: str, folder: Path = STATE) -> Iterator[None]:
-    """Hold the lock of `name` while the block runs, waiting for another process that has it.
-
-    The operating system drops the lock when its holder dies, however it dies.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            print(f"{name} already runs in process {lock.read()}: waiting for its end", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 class Checkpoint:

@@ -12,6 +12,7 @@ from landmarks.data.roles import class_names, labels, read_split, rows
 from landmarks.data.store import PhotoStore
 from landmarks.errors import run
 from landmarks.files import read_json, write_text
+from landmarks.locks import alone
 from landmarks.params import Scratch, Transfer
 from landmarks.training import Trainer, TrainingData, fit, make_fabric
 
@@ -48,7 +49,8 @@ def main() -> None:
         launch(environment.processes())
     settings: Scratch | Transfer = getattr(params.load().train, cnn)
     first = environment.rank() == 0
-    with checkpoint.alone(f"train-{cnn}") if first else nullcontext():
+    lock = alone(checkpoint.STATE / f"train-{cnn}.lock", f"the training of {cnn}")
+    with lock if first else nullcontext():
         data = read_data()
         fabric = make_fabric(settings)
         network, info, new = models.create(settings, data.classes, data.mean, data.std)

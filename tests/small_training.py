@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from landmarks import environment, models, params, training  # noqa: E402
-from landmarks.checkpoint import Checkpoint, alone  # noqa: E402
+from landmarks.checkpoint import Checkpoint  # noqa: E402
+from landmarks.locks import alone  # noqa: E402
 
 TINY = {
     "epochs": 3,
@@ -96,7 +97,8 @@ def main() -> None:
     kill_after = changes.pop("kill_after", 0)
     checkpoint = Deadly("train-test", "0" * 64, Path(state))
     checkpoint.kill_after = kill_after
-    with alone("train-test", Path(state)) if environment.rank() == 0 else nullcontext():
+    lock = Path(state) / "train-test.lock"
+    with alone(lock, "the test") if environment.rank() == 0 else nullcontext():
         fitted, info = train(settings_with(changes.pop("cnn", "scratch"), **changes), checkpoint)
         if info:
             models.save_weights(out, fitted.state, info)

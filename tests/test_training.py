@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 from small_training import settings_with, stripes, train
 
 from landmarks import backbones, models, optimization, training
-from landmarks.checkpoint import Checkpoint, alone, fingerprint
+from landmarks.checkpoint import Checkpoint, fingerprint
 from landmarks.data.augmentation import augment, photo_transform
 from landmarks.data.batches import EpochBatches
 from landmarks.errors import LandmarksError
+from landmarks.locks import alone
 from landmarks.params import Transfer
 
 SCRIPT = Path(__file__).with_name("small_training.py")
@@ -204,12 +205,12 @@ def test_a_damaged_recovery_state_is_said(tmp_path: Path) -> None:
 
 
 def test_a_second_training_waits_for_the_first(tmp_path: Path) -> None:
-    with alone("train-test", tmp_path):
+    with alone(tmp_path / "train-test.lock", "the test"):
         command = [sys.executable, str(SCRIPT), str(tmp_path / "w"), str(tmp_path)]
-        second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert second.stdout is not None
-        said = second.stdout.readline()
-        assert f"already runs in process {os.getpid()}" in said
+        second = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert second.stderr is not None
+        said = second.stderr.readline()
+        assert f"waiting for the test: process {os.getpid()} is at it" in said
         assert not (tmp_path / "w").exists()
     second.communicate(timeout=120)
     assert (tmp_path / "w").exists()

@@ -1,14 +1,13 @@
 """A download that is under way: the bytes so far, and which version of the file they belong to."""
 
-import fcntl
 import hashlib
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from landmarks import locks
 from landmarks.data.disk import check_space, move, telling_disk_errors
 from landmarks.errors import LandmarksError
 from landmarks.files import read_json, write_json
@@ -41,18 +40,10 @@ class Partial:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the source's lock, waiting for another process that fetches the same source.
-
-        The operating system drops the lock when its holder dies, however it dies.
-        """
+        """Hold the source's lock, waiting for another process that fetches the same source."""
         with telling_disk_errors(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock.open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print("another process downloads the same file: waiting for it", file=sys.stderr)
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with locks.alone(self._lock, "the download of the same file"):
             yield
 
     @property

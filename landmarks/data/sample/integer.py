@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.integer[Any]]
+Ints = NDArray[Any]  # of whole numbers: int32 or int64
 Item = TypeVar("Item")
 
 TURN = 4096  # one full turn, in units of angle

@@ -22,137 +22,49 @@ class Light(NamedTuple):
     flood: int  # strength of lamps that light a building from below
 
 
-# zenith, horizon, cloud, sun colour, ambient, sun height (low, high), cover (low, high), haze,
-# lit windows, flood
-_WEATHER: dict[
-    str,
-    tuple[
-        Color,
-        Color,
-        Color,
-        Color,
-        Color,
-        tuple[int, int],
-        tuple[int, int],
-        tuple[int, int],
-        int,
-        int,
-    ],
-] = {
-    "clear": (
-        (66, 122, 196),
-        (176, 206, 228),
-        (250, 250, 248),
-        (176, 164, 136),
-        (128, 136, 152),
-        (240, 640),
-        (0, 90),
-        (10, 60),
-        0,
-        0,
-    ),
-    "cloudy": (
-        (104, 140, 184),
-        (196, 210, 220),
-        (236, 238, 240),
-        (124, 118, 104),
-        (152, 156, 164),
-        (240, 640),
-        (90, 170),
-        (20, 90),
-        0,
-        0,
-    ),
-    "overcast": (
-        (150, 158, 168),
-        (196, 200, 204),
-        (212, 214, 218),
-        (30, 30, 28),
-        (196, 200, 206),
-        (400, 700),
-        (200, 255),
-        (60, 200),
-        4,
-        0,
-    ),
-    "mist": (
-        (186, 192, 198),
-        (208, 212, 214),
-        (222, 224, 226),
-        (34, 32, 28),
-        (204, 206, 210),
-        (300, 600),
-        (120, 200),
-        (420, 900),
-        6,
-        0,
-    ),
-    "golden": (
-        (96, 136, 186),
-        (244, 214, 164),
-        (252, 226, 190),
-        (222, 164, 90),
-        (120, 118, 136),
-        (70, 170),
-        (20, 120),
-        (30, 120),
-        4,
-        0,
-    ),
-    "sunset": (
-        (82, 88, 142),
-        (250, 158, 92),
-        (236, 128, 104),
-        (210, 116, 64),
-        (112, 98, 118),
-        (20, 70),
-        (60, 170),
-        (60, 160),
-        20,
-        20,
-    ),
-    "dusk": (
-        (34, 44, 92),
-        (146, 128, 160),
-        (92, 88, 124),
-        (18, 18, 28),
-        (88, 92, 128),
-        (20, 60),
-        (40, 150),
-        (40, 120),
-        45,
-        90,
-    ),
-    "night": (
-        (14, 18, 42),
-        (58, 56, 80),
-        (44, 46, 68),
-        (16, 18, 28),
-        (60, 62, 86),
-        (300, 600),
-        (0, 160),
-        (30, 100),
-        55,
-        150,
-    ),
+class Weather(NamedTuple):
+    """The ranges from which a light is drawn; `share` says how often."""
+
+    zenith: Color
+    horizon: Color
+    cloud: Color
+    sun_color: Color
+    ambient: Color
+    height: tuple[int, int]  # of the sun, 4096 a turn
+    cover: tuple[int, int]
+    haze: tuple[int, int]
+    windows_lit: int
+    flood: int
+    share: int
+
+
+# fmt: off
+WEATHER = {
+    "clear": Weather((66, 122, 196), (176, 206, 228), (250, 250, 248), (176, 164, 136),
+                     (128, 136, 152), (240, 640), (0, 90), (10, 60), 0, 0, share=26),
+    "cloudy": Weather((104, 140, 184), (196, 210, 220), (236, 238, 240), (124, 118, 104),
+                      (152, 156, 164), (240, 640), (90, 170), (20, 90), 0, 0, share=18),
+    "overcast": Weather((150, 158, 168), (196, 200, 204), (212, 214, 218), (30, 30, 28),
+                        (196, 200, 206), (400, 700), (200, 255), (60, 200), 4, 0, share=14),
+    "mist": Weather((186, 192, 198), (208, 212, 214), (222, 224, 226), (34, 32, 28),
+                    (204, 206, 210), (300, 600), (120, 200), (420, 900), 6, 0, share=5),
+    "golden": Weather((96, 136, 186), (244, 214, 164), (252, 226, 190), (222, 164, 90),
+                      (120, 118, 136), (70, 170), (20, 120), (30, 120), 4, 0, share=13),
+    "sunset": Weather((82, 88, 142), (250, 158, 92), (236, 128, 104), (210, 116, 64),
+                      (112, 98, 118), (20, 70), (60, 170), (60, 160), 20, 20, share=9),
+    "dusk": Weather((34, 44, 92), (146, 128, 160), (92, 88, 124), (18, 18, 28),
+                    (88, 92, 128), (20, 60), (40, 150), (40, 120), 45, 90, share=7),
+    "night": Weather((14, 18, 42), (58, 56, 80), (44, 46, 68), (16, 18, 28),
+                     (60, 62, 86), (300, 600), (0, 160), (30, 100), 55, 150, share=5),
 }
-_SHARES = {
-    "clear": 26,
-    "cloudy": 18,
-    "overcast": 14,
-    "mist": 5,
-    "golden": 13,
-    "sunset": 9,
-    "dusk": 7,
-    "night": 5,
-}
+# fmt: on
 
 
 def make_light(stream: Stream) -> Light:
     """Draw the weather, the hour and the direction of the light of one photo."""
-    weather = stream.weighted(_SHARES)
-    zenith, horizon, cloud, sun_color, ambient, height, cover, haze, lit, flood = _WEATHER[weather]
-    up, around = stream.between(*height), stream.below(TURN)
+    name = stream.weighted({name: weather.share for name, weather in WEATHER.items()})
+    weather = WEATHER[name]
+    up, around = stream.between(*weather.height), stream.below(TURN)
     reach = cos(up)
     sun = (reach * cos(around) // ONE >> 2, reach * sin(around) // ONE >> 2, sin(up) >> 2)
     tint = [stream.between(-12, 12) for _ in range(3)]
@@ -165,15 +77,15 @@ def make_light(stream: Stream) -> Light:
         return red, green, blue
 
     return Light(
-        weather,
+        name,
         sun,
-        sun_color,
-        ambient,
-        varied(zenith),
-        varied(horizon),
-        varied(cloud),
-        stream.between(*cover),
-        stream.between(*haze),
-        lit,
-        flood,
+        weather.sun_color,
+        weather.ambient,
+        varied(weather.zenith),
+        varied(weather.horizon),
+        varied(weather.cloud),
+        stream.between(*weather.cover),
+        stream.between(*weather.haze),
+        weather.windows_lit,
+        weather.flood,
     )

@@ -1,5 +1,7 @@
 """Pictures without any landmark: streets, nature, other buildings, things in a room."""
 
+from dataclasses import replace
+
 from landmarks.data.sample import props
 from landmarks.data.sample.backdrop import Setting
 from landmarks.data.sample.catalogue import DESIGNS
@@ -99,39 +101,14 @@ def _object(stream: Stream, scale: int) -> Photo:
     strength, warmth = stream.between(150, 230), stream.between(0, 40)
     lamp = (0, stream.between(-2600, -1000), 3200)
     color = (strength // 2, (strength - warmth // 2) // 2, (strength - warmth) // 2)
-    light = Light(
-        "room",
-        lamp,
-        color,
-        (strength, strength - warmth // 2, strength - warmth),
-        wall.wall,
-        wall.wall,
-        wall.wall,
-        0,
-        0,
-        0,
-        0,
-    )
+    ambient = (strength, strength - warmth // 2, strength - warmth)
+    light = Light("room", lamp, color, ambient, *(wall.wall,) * 3, 0, 0, 0, 0)
     camera = _camera(stream, scale, stream.between(1100, 1700), 45, 40)
-    camera = Camera(
-        camera.eye,
-        camera.yaw // 3,
-        stream.between(-190, -60),
-        camera.roll,
-        camera.focal,
-        camera.width,
-        camera.height,
-        camera.shift,
-    )
+    camera = replace(camera, yaw=camera.yaw // 3, pitch=stream.between(-190, -60))
     canvas, room = Canvas(camera), Mesh()
     back = stream.between(2400, 3600)
-    paper = Material(
-        wall.trim,
-        wall.wall,
-        stream.pick((Pattern.PLAIN, Pattern.COLUMNS, Pattern.BRICKS)),
-        (260, 200),
-        (90, 16),
-    )
+    pattern = stream.pick((Pattern.PLAIN, Pattern.COLUMNS, Pattern.BRICKS))
+    paper = Material(wall.trim, wall.wall, pattern, (260, 200), (90, 16))
     box(room, (-9000, 9000), (back, back + 90), (0, 6000), paper)
     top, front = stream.between(700, 800), stream.between(900, 1300)
     board = Material(wood.roof, wood.wall, Pattern.TILES, (90, 60), (10, 10))

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from landmarks.data.sample.integer import Stream
-from landmarks.data.sample.solids import Color, Material, Pattern
+from landmarks.data.sample.solids import Color, Material, Pattern, dimmed
 
 DARK = (52, 50, 56)
 GLASS = (84, 104, 122)
@@ -24,7 +24,7 @@ class Palette(NamedTuple):
     def bricks(self, size: int = 60) -> Material:
         """Return a wall of blocks, `size` high in centimetres."""
         joint = max(size // 8, 5)
-        dark = (self.wall[0] * 5 // 8, self.wall[1] * 5 // 8, self.wall[2] * 5 // 8)
+        dark = dimmed(self.wall, 62)
         return Material(self.wall, dark, Pattern.BRICKS, (size * 2, size), (joint, joint))
 
     def windows(self, pitch: tuple[int, int], fill: tuple[int, int]) -> Material:
@@ -45,7 +45,7 @@ class Palette(NamedTuple):
 
     def roofed(self, course: int = 90) -> Material:
         """Return roof tiles or sheets in courses."""
-        dark = (self.roof[0] * 5 // 8, self.roof[1] * 5 // 8, self.roof[2] * 5 // 8)
+        dark = dimmed(self.roof, 62)
         return Material(self.roof, dark, Pattern.TILES, (100, course), (20, course // 4))
 
     def painted(self) -> Material:

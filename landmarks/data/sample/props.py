@@ -3,7 +3,7 @@
 from landmarks.data.sample.integer import ONE, TURN, Stream, cos, sin
 from landmarks.data.sample.palettes import GLASS, near_palette
 from landmarks.data.sample.raster import Canvas
-from landmarks.data.sample.solids import Color, Material, Mesh, Pattern, box, gable, prism
+from landmarks.data.sample.solids import Color, Material, Mesh, Pattern, box, dimmed, gable, prism
 
 LEAVES: dict[str, tuple[Color, ...]] = {
     "summer": ((72, 108, 56), (86, 122, 60), (58, 94, 58), (104, 128, 66)),
@@ -99,8 +99,8 @@ def tree(canvas: Canvas, stream: Stream, x: int, y: int, high: int, season: str)
     trunk = canvas.flat((86, 68, 54))
     tones = [stream.pick(LEAVES[season]) for _ in range(2)]
     shades = [
-        canvas.flat((r * s // 100, g * s // 100, b * s // 100), Pattern.LEAVES)
-        for (r, g, b), s in zip(tones * 2, (66, 84, 100, 112), strict=True)
+        canvas.flat(dimmed(tone, share), Pattern.LEAVES)
+        for tone, share in zip(tones * 2, (66, 84, 100, 112), strict=True)
     ]
     canvas.ellipse((x, y, high // 5), (max(high // 40, 9), high // 4), trunk, square=1)
     if kind == 0:
@@ -172,8 +172,7 @@ def twigs(canvas: Canvas, stream: Stream, season: str) -> None:
     camera, (right, down, forward) = canvas.camera, canvas.rotation
     side = stream.pick((-1, 1))
     shades = [
-        canvas.flat(tuple(c * s // 100 for c in stream.pick(LEAVES[season])), Pattern.LEAVES)
-        for s in (45, 60, 76)
+        canvas.flat(dimmed(stream.pick(LEAVES[season]), s), Pattern.LEAVES) for s in (45, 60, 76)
     ]
     for _ in range(stream.between(24, 60)):
         out = stream.between(30, 56) * side * camera.width // 100

@@ -28,48 +28,43 @@ def church(stream: Stream, palette: Palette) -> Mesh:
     style = stream.below(3)
     front = -length // 2
     for x in (-half + size // 2, half - size // 2) if twin else (0,):
-        shaft = palette.arcade((size * 2, 900), (size * 2 // 3, 560))
-        box(mesh, (x - size, x + size), (front - size, front + size), (0, high), shaft)
-        box(
-            mesh,
-            (x - size - 50, x + size + 50),
-            (front - size - 50, front + size + 50),
-            (high, high + 90),
-            palette.trimmed(),
-        )
-        if style == 0:
-            prism(
-                mesh, 4, (x, front), (high + 90, high + spire), (size * 7 // 5, 0), palette.roofed()
-            )
-        elif style == 1:
-            prism(mesh, 8, (x, front), (high + 90, high + spire), (size, 0), palette.roofed())
-        else:
-            prism(
-                mesh, 8, (x, front), (high + 90, high + 450), (size * 3 // 4, size * 3 // 4), shaft
-            )
-            dome(
-                mesh,
-                (x, front),
-                high + 450,
-                size * 9 // 10,
-                size * 3 // 2,
-                palette.roofed(),
-                8,
-                4,
-                stream.between(10, 40),
-            )
+        _steeple(mesh, stream, palette, (x, front), size, (high, high + spire), style)
     if stream.chance(60):
-        rose = Material(palette.wall, (70, 80, 110), Pattern.CLOCK, fill=(half // 3, 0))
-        mesh.sheet(
-            [
-                (-half // 2, front - 4, eaves - half // 2),
-                (half // 2, front - 4, eaves - half // 2),
-                (half // 2, front - 4, eaves + half // 2),
-                (-half // 2, front - 4, eaves + half // 2),
-            ],
-            rose,
-        )
+        _rose(mesh, palette, half // 2, front - 4, eaves)
     return mesh
+
+
+def _steeple(
+    mesh: Mesh,
+    stream: Stream,
+    palette: Palette,
+    center: tuple[int, int],
+    size: int,
+    z: tuple[int, int],
+    style: int,
+) -> None:
+    """Add a square tower up to z[0] and a spire up to z[1], or an onion dome in its place."""
+    shaft = palette.arcade((size * 2, 900), (size * 2 // 3, 560))
+    (x, y), (high, top) = center, z
+    box(mesh, (x - size, x + size), (y - size, y + size), (0, high), shaft)
+    edge = size + 50
+    box(mesh, (x - edge, x + edge), (y - edge, y + edge), (high, high + 90), palette.trimmed())
+    if style == 0:
+        prism(mesh, 4, center, (high + 90, top), (size * 7 // 5, 0), palette.roofed())
+    elif style == 1:
+        prism(mesh, 8, center, (high + 90, top), (size, 0), palette.roofed())
+    else:
+        narrow, onion = size * 3 // 4, stream.between(10, 40)
+        prism(mesh, 8, center, (high + 90, high + 450), (narrow, narrow), shaft)
+        round_roof = palette.roofed()
+        dome(mesh, center, high + 450, size * 9 // 10, size * 3 // 2, round_roof, 8, 4, onion)
+
+
+def _rose(mesh: Mesh, palette: Palette, half: int, y: int, z: int) -> None:
+    """Add a round window about height z to a front."""
+    glass = Material(palette.wall, (70, 80, 110), Pattern.CLOCK, fill=(half * 2 // 3, 0))
+    corners = ((-half, -half), (half, -half), (half, half), (-half, half))
+    mesh.sheet([(x, y, z + up) for x, up in corners], glass)
 
 
 def pagoda(stream: Stream, palette: Palette) -> Mesh:
@@ -109,45 +104,28 @@ def temple(stream: Stream, palette: Palette) -> Mesh:
     mesh = Mesh()
     half, length = stream.between(900, 1400), stream.between(2400, 4200)
     high = stream.between(900, 1300)
-    z = 0
+    z, back = 0, length // 2
     for step in range(stream.between(2, 5), 0, -1):
-        out = step * 110
-        box(
-            mesh,
-            (-half - out, half + out),
-            (-length // 2 - out, length // 2 + out),
-            (z, z + 70),
-            palette.trimmed(),
-        )
+        x, y = half + step * 110, back + step * 110
+        box(mesh, (-x, x), (-y, y), (z, z + 70), palette.trimmed())
         z += 70
     count = stream.between(4, 8)
     radius = half // count // 2
     for k in range(count):
         x = -half + radius * 2 + (2 * half - 4 * radius) * k // (count - 1)
-        for y in (-length // 2 + radius * 2, length // 2 - radius * 2):
+        for y in (-back + radius * 2, back - radius * 2):
             prism(mesh, 6, (x, y), (z, z + high), (radius, radius * 4 // 5), palette.trimmed())
     cella = palette.columns(2 * (half - radius) // (count - 1), radius)
-    box(
-        mesh,
-        (-half + radius, half - radius),
-        (-length // 2 + 420, length // 2 - 420),
-        (z, z + high),
-        cella,
-    )
+    inner = (-half + radius, half - radius)
+    box(mesh, inner, (-back + 420, back - 420), (z, z + high), cella)
     z += high
     frieze = stream.between(140, 320)
-    box(mesh, (-half, half), (-length // 2, length // 2), (z, z + frieze), palette.plain())
+    box(mesh, (-half, half), (-back, back), (z, z + frieze), palette.plain())
     z += frieze
     if stream.chance(75):
         rise = half * stream.between(30, 55) // 100
-        gable(
-            mesh,
-            (-half - 60, half + 60),
-            (-length // 2, length // 2),
-            (z, z + rise),
-            palette.roofed(),
-            palette.trimmed(),
-        )
+        eaves, slates = (-half - 60, half + 60), palette.roofed()
+        gable(mesh, eaves, (-back, back), (z, z + rise), slates, palette.trimmed())
     else:
         dome(mesh, (0, 0), z, half * 4 // 5, half * 4 // 5, palette.roofed(), 10, 4)
     return mesh
@@ -180,23 +158,12 @@ def domed(stream: Stream, palette: Palette) -> Mesh:
         (palette.arcade((620, high), (260, high * 3 // 4)), palette.windows((520, 520), (170, 300)))
     )
     box(mesh, (-half, half), (-half, half), (0, high), wall)
-    box(
-        mesh,
-        (-half - 60, half + 60),
-        (-half - 60, half + 60),
-        (high, high + 110),
-        palette.trimmed(),
-    )
+    edge = (-half - 60, half + 60)
+    box(mesh, edge, edge, (high, high + 110), palette.trimmed())
     radius, drum = half * stream.between(56, 84) // 100, stream.between(250, 900)
     z = high + 110
-    prism(
-        mesh,
-        10,
-        MIDDLE,
-        (z, z + drum),
-        (radius, radius),
-        palette.arcade((330, drum), (140, drum * 3 // 4)),
-    )
+    lights = palette.arcade((330, drum), (140, drum * 3 // 4))
+    prism(mesh, 10, MIDDLE, (z, z + drum), (radius, radius), lights)
     z += drum
     rise = radius * stream.between(75, 125) // 100
     dome(mesh, MIDDLE, z, radius, rise, palette.roofed(120), 10, 5, stream.pick((0, 0, 14, 26)))
@@ -209,17 +176,15 @@ def domed(stream: Stream, palette: Palette) -> Mesh:
         size = half // stream.between(7, 10)
         for x in (-out, out):
             for y in (-out, out):
-                prism(mesh, 6, (x, y), (0, tall), (size, size * 4 // 5), palette.bricks(90))
-                prism(
-                    mesh,
-                    6,
-                    (x, y),
-                    (tall, tall + 70),
-                    (size * 3 // 2, size * 3 // 2),
-                    palette.trimmed(),
-                )
-                prism(mesh, 6, (x, y), (tall + 70, tall + size * 4), (size, 0), palette.roofed())
+                _minaret(mesh, palette, (x, y), size, tall)
     if stream.chance(50):
         front, wide = -half, half * stream.between(45, 70) // 100
         portico(mesh, (-wide, wide), (front - 420, front), high * 4 // 5, palette)
     return mesh
+
+
+def _minaret(mesh: Mesh, palette: Palette, center: tuple[int, int], size: int, tall: int) -> None:
+    ledge = (size * 3 // 2, size * 3 // 2)
+    prism(mesh, 6, center, (0, tall), (size, size * 4 // 5), palette.bricks(90))
+    prism(mesh, 6, center, (tall, tall + 70), ledge, palette.trimmed())
+    prism(mesh, 6, center, (tall + 70, tall + size * 4), (size, 0), palette.roofed())

@@ -137,6 +137,12 @@ def _mean(points: Sequence[Point]) -> Point:
     )
 
 
+def dimmed(color: Color, percent: int) -> Color:
+    """Return a colour at this share of its strength."""
+    red, green, blue = color
+    return red * percent // 100, green * percent // 100, blue * percent // 100
+
+
 def ring(sides: int, x: int, y: int, z: int, radius: int, turn: int = 0) -> list[Point]:
     """Return the corners of a level regular polygon with this circumscribed radius."""
     angles = [TURN * k // sides + turn for k in range(sides)]

@@ -2,7 +2,7 @@
 
 from landmarks.data.sample.integer import ONE, TURN, Stream, cos, sin
 from landmarks.data.sample.palettes import Palette
-from landmarks.data.sample.solids import MIDDLE, Material, Mesh, Pattern, bar, box, gable, prism
+from landmarks.data.sample.solids import MIDDLE, Material, Mesh, bar, box, dimmed, gable, prism
 from landmarks.data.sample.towers import merlons
 
 
@@ -26,9 +26,7 @@ def arch(
                 spring + min(radius, top - spring - 40) * sin(a) // ONE,
             )
         )
-    vault = material._replace(
-        color=tuple(c * 3 // 4 for c in material.color), pattern=Pattern.PLAIN
-    )
+    vault = Material(dimmed(material.color, 75))
     for (x0, z0), (x1, z1) in zip(curve, curve[1:], strict=False):
         for depth in y:
             mesh.sheet(
@@ -66,34 +64,35 @@ def gate(stream: Stream, palette: Palette) -> Mesh:
     ledge = (-outside - 60, outside + 60)
     box(mesh, ledge, (-deep - 60, deep + 60), (lintel, lintel + 120), palette.trimmed())
     attic = lintel + 120 + stream.between(250, 700)
+    _crown(mesh, stream, palette, (outside, deep), (lintel + 120, attic), pier)
+    return mesh
+
+
+def _crown(
+    mesh: Mesh,
+    stream: Stream,
+    palette: Palette,
+    half: tuple[int, int],
+    z: tuple[int, int],
+    pier: int,
+) -> None:
+    """Finish a gate with a block, a gable, two round towers, or a small hall with a figure."""
+    (x, y), (low, high) = half, z
     crown = stream.below(4)
     if crown == 0:
-        box(mesh, (-outside, outside), (-deep, deep), (lintel + 120, attic), palette.bricks(110))
+        box(mesh, (-x, x), (-y, y), z, palette.bricks(110))
     elif crown == 1:
-        gable(
-            mesh,
-            (-outside, outside),
-            (-deep, deep),
-            (lintel + 120, attic),
-            palette.roofed(),
-            palette.plain(),
-        )
+        gable(mesh, (-x, x), (-y, y), z, palette.roofed(), palette.plain())
     elif crown == 2:
-        box(mesh, (-outside, outside), (-deep, deep), (lintel + 120, lintel + 300), wall)
-        for x in (-outside + pier // 2, outside - pier // 2):
-            prism(mesh, 8, (x, 0), (0, attic + 300), (pier * 3 // 4, pier * 3 // 4), wall)
-            prism(mesh, 8, (x, 0), (attic + 300, attic + 900), (pier * 7 // 8, 0), palette.roofed())
+        wall, wide, cone = palette.bricks(80), pier * 3 // 4, pier * 7 // 8
+        box(mesh, (-x, x), (-y, y), (low, low + 180), wall)
+        for place in (-x + pier // 2, x - pier // 2):
+            prism(mesh, 8, (place, 0), (0, high + 300), (wide, wide), wall)
+            prism(mesh, 8, (place, 0), (high + 300, high + 900), (cone, 0), palette.roofed())
     else:
-        inner = outside * 3 // 5
-        box(
-            mesh,
-            (-inner, inner),
-            (-deep, deep),
-            (lintel + 120, attic),
-            palette.arcade((300, 400), (140, 260)),
-        )
-        prism(mesh, 6, MIDDLE, (attic, attic + 600), (130, 60), Material((96, 128, 116)))
-    return mesh
+        inner, arcade = x * 3 // 5, palette.arcade((300, 400), (140, 260))
+        box(mesh, (-inner, inner), (-y, y), z, arcade)
+        prism(mesh, 6, MIDDLE, (high, high + 600), (130, 60), Material((96, 128, 116)))
 
 
 def castle(stream: Stream, palette: Palette) -> Mesh:
@@ -112,41 +111,20 @@ def castle(stream: Stream, palette: Palette) -> Mesh:
     tall = wall + stream.between(200, 1100)
     pointed = stream.chance(55)
     uneven = stream.between(0, 500)
-    for k, (x, y) in enumerate(((-half, -depth), (half, -depth), (half, depth), (-half, depth))):
-        high = tall + (uneven if k % 2 else 0)
+    for k, place in enumerate(((-half, -depth), (half, -depth), (half, depth), (-half, depth))):
         shaft = stone if k % 2 else palette.windows((700, 620), (80, 170))
-        prism(mesh, sides, (x, y), (0, high), (size, size * 19 // 20), shaft)
-        prism(
-            mesh,
-            sides,
-            (x, y),
-            (high, high + 160),
-            (size * 6 // 5, size * 6 // 5),
-            palette.trimmed(),
-        )
+        high, ledge = tall + (uneven if k % 2 else 0), size * 6 // 5
+        prism(mesh, sides, place, (0, high), (size, size * 19 // 20), shaft)
+        prism(mesh, sides, place, (high, high + 160), (ledge, ledge), palette.trimmed())
         if pointed:
-            prism(
-                mesh,
-                sides,
-                (x, y),
-                (high + 160, high + 160 + size * 2),
-                (size * 6 // 5, 0),
-                palette.roofed(),
-            )
+            top = high + 160 + size * 2
+            prism(mesh, sides, place, (high + 160, top), (ledge, 0), palette.roofed())
     keep, kx = stream.between(420, 640), stream.between(-half // 2, half // 2)
     high = tall + stream.between(300, 1300)
-    prism(
-        mesh,
-        4,
-        (kx, depth // 3),
-        (0, high),
-        (keep * 7 // 5, keep * 7 // 5),
-        palette.windows((460, 620), (110, 240)),
-    )
+    center, wide = (kx, depth // 3), keep * 7 // 5
+    prism(mesh, 4, center, (0, high), (wide, wide), palette.windows((460, 620), (110, 240)))
     if stream.chance(50):
-        prism(
-            mesh, 4, (kx, depth // 3), (high, high + keep * 2), (keep * 3 // 2, 0), palette.roofed()
-        )
+        prism(mesh, 4, center, (high, high + keep * 2), (keep * 3 // 2, 0), palette.roofed())
     else:
         crown = Mesh()
         merlons(crown, keep, high, stone, 3)
@@ -158,25 +136,32 @@ def bridge(stream: Stream, palette: Palette) -> Mesh:
     """A bridge across the picture: hung from two pylons, or on stone arches."""
     mesh = Mesh()
     half, deck = stream.between(4200, 5600), stream.between(500, 900)
-    if stream.chance(50):
-        tall, out = deck + stream.between(1300, 2300), half * stream.between(46, 58) // 100
-        steel = palette.painted()
-        box(mesh, (-half, half), (-220, 220), (deck, deck + 130), steel)
-        for x in (-out, out):
-            for y in (-260, 260):
-                box(mesh, (x - 130, x + 130), (y - 100, y + 100), (0, tall), palette.bricks(120))
-            for z in (deck - 260, deck + (tall - deck) * 3 // 5, tall - 140):
-                box(mesh, (x - 110, x + 110), (-260, 260), (z, z + 140), palette.trimmed())
-        low = deck + 260
-        for y in (-240, 240):
-            main = [(out * k // 4, low + (tall - low) * k * k // 16) for k in range(-4, 5)]
-            cable = [(-half, deck + 130), *main, (half, deck + 130)]
-            for (x0, z0), (x1, z1) in zip(cable, cable[1:], strict=False):
-                bar(mesh, (x0, y, z0), (x1, y, z1), 60, steel)
-            if y < 0:
-                for x, z in main:
-                    bar(mesh, (x, y, deck), (x, y, z), 34, steel)
-        return mesh
+    build = _hung_bridge if stream.chance(50) else _stone_bridge
+    build(mesh, stream, palette, half, deck)
+    return mesh
+
+
+def _hung_bridge(mesh: Mesh, stream: Stream, palette: Palette, half: int, deck: int) -> None:
+    tall, out = deck + stream.between(1300, 2300), half * stream.between(46, 58) // 100
+    steel = palette.painted()
+    box(mesh, (-half, half), (-220, 220), (deck, deck + 130), steel)
+    for x in (-out, out):
+        for y in (-260, 260):
+            box(mesh, (x - 130, x + 130), (y - 100, y + 100), (0, tall), palette.bricks(120))
+        for z in (deck - 260, deck + (tall - deck) * 3 // 5, tall - 140):
+            box(mesh, (x - 110, x + 110), (-260, 260), (z, z + 140), palette.trimmed())
+    low = deck + 260
+    for y in (-240, 240):
+        main = [(out * k // 4, low + (tall - low) * k * k // 16) for k in range(-4, 5)]
+        cable = [(-half, deck + 130), *main, (half, deck + 130)]
+        for (x0, z0), (x1, z1) in zip(cable, cable[1:], strict=False):
+            bar(mesh, (x0, y, z0), (x1, y, z1), 60, steel)
+        if y < 0:
+            for x, z in main:
+                bar(mesh, (x, y, deck), (x, y, z), 34, steel)
+
+
+def _stone_bridge(mesh: Mesh, stream: Stream, palette: Palette, half: int, deck: int) -> None:
     count = stream.between(3, 6)
     pitch = 2 * half // count
     pier = pitch // stream.between(5, 8)
@@ -190,12 +175,6 @@ def bridge(stream: Stream, palette: Palette) -> Mesh:
     box(mesh, (-half, half), (-340, 340), (deck + 200, deck + 290), palette.trimmed())
     if stream.chance(60):
         for x in (-half + pitch, half - pitch) if stream.chance(50) else (0,):
-            box(
-                mesh,
-                (x - 320, x + 320),
-                (-330, 330),
-                (deck + 290, deck + 1000),
-                palette.arcade((640, 710), (300, 480)),
-            )
+            room = palette.arcade((640, 710), (300, 480))
+            box(mesh, (x - 320, x + 320), (-330, 330), (deck + 290, deck + 1000), room)
             prism(mesh, 4, (x, 0), (deck + 1000, deck + 1700), (500, 0), palette.roofed())
-    return mesh

@@ -58,6 +58,20 @@ def tower(stream: Stream, palette: Palette) -> Mesh:
         face = Material(palette.wall, (240, 236, 220), Pattern.CLOCK, fill=(radius // 2, 0))
         prism(mesh, sides, MIDDLE, (z, z + radius * 2), (radius, radius), face)
         z += radius * 2
+    _cap(mesh, stream, palette, sides, radius, z, wall)
+    return mesh
+
+
+def _cap(
+    mesh: Mesh,
+    stream: Stream,
+    palette: Palette,
+    sides: int,
+    radius: int,
+    z: int,
+    wall: Material,
+) -> None:
+    """Finish a tower with a spire, a dome, battlements or a smaller storey."""
     cap = stream.below(4)
     if cap == 0:
         high = stream.between(600, 1600)
@@ -82,7 +96,6 @@ def tower(stream: Stream, palette: Palette) -> Mesh:
         small = radius * 2 // 3
         prism(mesh, sides, MIDDLE, (z, z + high), (small, small), wall)
         prism(mesh, sides, MIDDLE, (z + high, z + high * 2), (small * 5 // 4, 0), palette.roofed())
-    return mesh
 
 
 def lighthouse(stream: Stream, palette: Palette) -> Mesh:
