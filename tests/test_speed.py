@@ -12,17 +12,16 @@ from benchmarks import speed
 PHOTOS = np.zeros((6, 8, 8, 3), dtype=np.uint8)
 
 
-def test_a_disturbed_moment_does_not_count_against_anyone() -> None:
+def test_a_disturbed_round_does_not_count_against_anyone() -> None:
     calls: list[int] = []
+    a_round = speed.WARM_UP + len(PHOTOS)
 
-    def disturbed_once(photo: np.ndarray) -> None:
+    def disturbed(photo: np.ndarray) -> None:
         assert photo.shape == (1, 8, 8, 3)
         calls.append(1)
-        time.sleep(0.5 if len(calls) == speed.WARM_UP + 2 else 0.002)
+        time.sleep(0.03 if a_round < len(calls) <= 2 * a_round else 0.002)
 
-    times = speed.milliseconds(
-        {"slow": lambda _: time.sleep(0.01), "quick": disturbed_once}, PHOTOS
-    )
+    times = speed.milliseconds({"slow": lambda _: time.sleep(0.01), "quick": disturbed}, PHOTOS)
     assert times["slow"] >= 10
     assert 2 <= times["quick"] < times["slow"]
 
