@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from itertools import zip_longest
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -19,13 +20,11 @@ PAPER, INK, RIGHT, WRONG = "#ffffff", "#1f2328", "#1a7f37", "#cf222e"
 def choose(photos: list[Photo], count: int) -> list[Photo]:
     """Return test photos of as many landmarks as there are, drawn by the hash of their names."""
     test = [photo for photo in photos if photo.official_split == "test"]
-    drawn = sorted(test, key=lambda photo: hashlib.sha256(photo.path.encode()).digest())
-    rounds: dict[str, int] = {}
-    order = []
-    for photo in drawn:
-        rounds[photo.class_name] = rounds.get(photo.class_name, 0) + 1
-        order.append((rounds[photo.class_name], len(order), photo))
-    return [photo for _, _, photo in sorted(order, key=lambda entry: entry[:2])[:count]]
+    by_class: dict[str, list[Photo]] = {}
+    for photo in sorted(test, key=lambda photo: hashlib.sha256(photo.path.encode()).digest()):
+        by_class.setdefault(photo.class_name, []).append(photo)
+    rounds = zip_longest(*by_class.values())
+    return [photo for one in rounds for photo in one if photo is not None][:count]
 
 
 def tile(content: bytes, prediction: Prediction, truth: str) -> Image.Image:

@@ -7,7 +7,7 @@ pictures without landmark are among them.
 
     python -m tools.pretrain_sample_backbone
 
-About 15 minutes on two idle cores; the pictures are drawn first and kept in memory.
+About 10 minutes on two idle cores; the pictures are drawn first and kept in memory.
 """
 
 import argparse
@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("presets/backbones/sample.safetensors"))
     parser.add_argument("--pictures", type=int, default=120, help="pictures of each building")
     parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=2, help="of PyTorch")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(SEED)

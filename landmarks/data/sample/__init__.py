@@ -7,6 +7,7 @@ from landmarks.data.sample.archive import (
     draw_negative,
     draw_photo,
     encode,
+    is_drawn,
     write_sample,
 )
 from landmarks.data.sample.catalogue import LANDMARKS
@@ -19,5 +20,6 @@ __all__ = [
     "draw_negative",
     "draw_photo",
     "encode",
+    "is_drawn",
     "write_sample",
 ]

@@ -5,7 +5,7 @@ import multiprocessing
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -18,7 +18,9 @@ from landmarks.data.sample.negatives import draw_without_landmark
 from landmarks.data.sample.scene import Shot, photograph
 from landmarks.errors import LandmarksError
 from landmarks.files import replacing
-from landmarks.params import Sample
+
+if TYPE_CHECKING:  # who only recognizes drawn photos has no PyYAML
+    from landmarks.params import Sample
 
 COMMENT = b"landmarks sample: invented"  # in every drawn JPEG, so that it can be recognized
 TEST_NUMBERS = 1_000_000  # test photos are numbered from here, whatever the number of train photos
@@ -91,6 +93,11 @@ def encode(pixels: Photo, stream: Stream) -> bytes:
     return file.getvalue()
 
 
+def is_drawn(image: Image.Image) -> bool:
+    """Say whether an opened photo was drawn by the sample: its JPEG comment says so."""
+    return image.info.get("comment") == COMMENT
+
+
 def draw_file(order: Order) -> tuple[str, bytes]:
     """Return the member name and the JPEG bytes of one picture."""
     labels = ("file", order.seed, "none" if order.landmark is None else order.landmark)
@@ -107,7 +114,7 @@ def draw_file(order: Order) -> tuple[str, bytes]:
 def write_sample(
     archive: str | Path,
     negatives: str | Path,
-    settings: Sample,
+    settings: "Sample",
     progress: Progress | None = None,
 ) -> None:
     """Draw the sample into two zip archives, each written whole or not at all.

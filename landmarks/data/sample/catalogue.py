@@ -51,7 +51,7 @@ LANDMARKS = (
     Invented("Castle_Brandholm", "castle", 1, 1, "mountains"),
     Invented("Fort_Quillon", "castle", 4, 1, "sea"),
     Invented("Saint_Ulven", "church", 1, 2, "roofs"),
-    Invented("Minster_of_Aldermoor", "church", 2, 2, "hills"),
+    Invented("Minster_of_Aldermoor", "church", 9, 2, "hills"),
     Invented("Skerry_Light", "lighthouse", 1, 0, "sea"),
     Invented("Cape_Tolle_Beacon", "lighthouse", 8, 0, "mountains"),
     Invented("Tamarin_Pagoda", "pagoda", 2, 2, "mountains"),

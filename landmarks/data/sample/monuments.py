@@ -84,7 +84,7 @@ def statue(stream: Stream, palette: Palette) -> Mesh:
 
 
 def pyramid(stream: Stream, palette: Palette) -> Mesh:
-    """A pyramid of terraces with stairs, or a smooth one."""
+    """A pyramid of terraces with stairs, mostly with a house on top."""
     mesh = Mesh()
     radius, tiers = stream.between(2000, 3000), stream.between(3, 9)
     rise = stream.between(1600, 2800) // tiers
@@ -92,18 +92,15 @@ def pyramid(stream: Stream, palette: Palette) -> Mesh:
     lean = stream.between(84, 96)
     sizes = [radius * (100 - (100 - top) * k // tiers) // 100 for k in range(tiers + 1)]
     for k in range(tiers):
-        prism(
-            mesh,
-            4,
-            MIDDLE,
-            (z, z + rise),
-            (sizes[k], sizes[k] * lean // 100),
-            palette.bricks(rise // 4),
-        )
+        wide = (sizes[k], sizes[k] * lean // 100)
+        prism(mesh, 4, MIDDLE, (z, z + rise), wide, palette.bricks(rise // 4))
         z += rise
     stair = palette.roofed(60)._replace(color=palette.trim)
     width = stream.between(240, 480)
-    front, crest = -sizes[0] * 71 // 100 - 160, -sizes[-1] * 71 // 100
+    # Far enough out that no terrace, seen from its middle (71 % of its radius), covers a step.
+    steps = zip(sizes, sizes[1:], strict=False)
+    out = max(low * lean // 100 - high for low, high in steps) * 71 // 100 + 60
+    front, crest = -sizes[0] * 71 // 100 - out, -sizes[-1] * 71 // 100 - out
     low = [(-width, front, 0), (width, front, 0), (width, 0, 0), (-width, 0, 0)]
     high = [(-width, crest, z), (width, crest, z), (width, 0, z), (-width, 0, z)]
     loft(mesh, low, high, stair)
@@ -113,14 +110,8 @@ def pyramid(stream: Stream, palette: Palette) -> Mesh:
         if stream.chance(50):
             prism(mesh, 4, MIDDLE, (z + 420, z + 800), (house * 6 // 5, 0), palette.roofed())
         else:
-            prism(
-                mesh,
-                4,
-                MIDDLE,
-                (z + 420, z + 540),
-                (house * 6 // 5, house * 6 // 5),
-                palette.painted(),
-            )
+            slab = (house * 6 // 5, house * 6 // 5)
+            prism(mesh, 4, MIDDLE, (z + 420, z + 540), slab, palette.painted())
     return mesh
 
 

@@ -97,7 +97,9 @@ def tree(canvas: Canvas, stream: Stream, x: int, y: int, high: int, season: str)
     """Draw a broad tree, a conifer, a poplar or, in winter, a bare one."""
     kind = stream.below(4)
     trunk = canvas.flat((86, 68, 54))
-    tones = [stream.pick(LEAVES[season]) for _ in range(2)]
+    # Conifers stay green.
+    leaves = LEAVES["summer" if kind == 0 and season != "winter" else season]
+    tones = [stream.pick(leaves) for _ in range(2)]
     shades = [
         canvas.flat(dimmed(tone, share), Pattern.LEAVES)
         for tone, share in zip(tones * 2, (66, 84, 100, 112), strict=True)
