@@ -9,6 +9,8 @@ SHELL := /bin/sh
 
 # Everything runs with the programs of .venv first, wherever the folder lies.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Threads that wait sleep instead of spinning: two programs on two cores no longer stall each other.
+export OMP_WAIT_POLICY ?= passive
 # DVC sends no statistics, from this project or any that its tests make.
 export DVC_NO_ANALYTICS := 1
 # Another project's packages must not stand before the pinned ones.

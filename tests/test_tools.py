@@ -13,7 +13,7 @@ import yaml
 
 from landmarks import params
 from landmarks.errors import LandmarksError
-from tools import compare, demo, doctor, dvc_cli, preset, storage
+from tools import check_build, compare, demo, doctor, dvc_cli, preset, storage
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -141,14 +141,14 @@ def test_demo_names_the_outs_that_differ() -> None:
         outs = [{"path": path, "md5": md5} for path, md5 in hashes.items()]
         return {"schema": "2.0", "stages": {"train@scratch": {"cmd": "", "outs": outs}}}
 
-    assert demo.differing_outs(lock(a="1", b="2"), lock(a="1", b="2")) == []
-    assert demo.differing_outs(lock(a="1", b="3"), lock(a="1", b="2", c="4")) == ["b", "c"]
+    assert check_build.differing_outs(lock(a="1", b="2"), lock(a="1", b="2")) == []
+    assert check_build.differing_outs(lock(a="1", b="3"), lock(a="1", b="2", c="4")) == ["b", "c"]
 
 
 def test_demo_allows_last_bits_but_no_other_result() -> None:
     before = {"accuracy": 0.8, "macro_f1": 0.8, "ece": 0.05, "n": 240.0}
-    assert demo.beyond_tolerance({**before, "accuracy": 0.82}, before) == []
-    [said] = demo.beyond_tolerance({**before, "accuracy": 0.6}, before)
+    assert check_build.beyond_tolerance({**before, "accuracy": 0.82}, before) == []
+    [said] = check_build.beyond_tolerance({**before, "accuracy": 0.6}, before)
     assert "accuracy is 0.6" in said and "0.8" in said
 
 
@@ -204,3 +204,9 @@ def test_tools_print_one_line_and_no_traceback() -> None:
         assert done.returncode == 1
         assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
     assert os.path.samefile(ROOT, demo.ROOT)
+
+
+def test_the_processor_is_named_the_same_each_time() -> None:
+    named = check_build.processor()
+    assert named == check_build.processor() and "\n" not in named
+    assert "family" in named
