@@ -1,7 +1,7 @@
 # `make` alone explains the targets: the text after `##` is what it prints.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test repro compare preset speed results doctor storage lint format \
+.PHONY: help setup demo test repro compare preset speed results picture doctor storage lint format \
 	constraints clean
 
 # Variables named on the command line (make preset NAME=...) reach the recipes' shells as they are:
@@ -50,11 +50,15 @@ doctor: setup ## what this machine has, and what to do about what is missing
 	@python -m tools.doctor
 
 ##@ Measure
-speed: setup ## milliseconds a photo and training rates, into results/<preset>/speed.json
-	@python -m benchmarks.speed
+speed: setup ## [NAME=...] milliseconds a photo, training rates, into results/NAME/speed.json
+	@python -m benchmarks.speed $${NAME:+--name "$$NAME"}
 
-results: setup ## keep metrics, curves and plots of this run in results/<preset>/
-	@python -m tools.collect_results && python -m tools.draw_results
+results: setup ## [NAME=...] keep metrics, curves and plots of this run in results/NAME/
+	@python -m tools.collect_results $${NAME:+--name "$$NAME"} && \
+		python -m tools.draw_results $${NAME:+--name "$$NAME"}
+
+picture: setup ## draw the photo sheet of the README with the released model of the sample
+	@python -m tools.draw_sample
 
 ##@ Change the code
 lint: setup ## ruff and mypy, as in CI

@@ -36,10 +36,13 @@ from landmarks.predictor import Predictor
 predictor = Predictor.load(sys.argv[1], sys.argv[2])
 side = predictor.card.input.size
 predictor.classify(np.zeros((1, side, side, 3), np.uint8))
-with open("/proc/self/status") as status:
-    print(*[line.split()[1] for line in status if line.startswith("VmHWM")])
+try:
+    with open("/proc/self/status") as status:
+        print(*[line.split()[1] for line in status if line.startswith("VmHWM")])
+except FileNotFoundError:
+    print(0)  # not known there
 """
-"""Ends by printing its peak memory in KiB; Linux only, as getrusage would count the parent's."""
+"""Ends by printing its peak memory in KiB; on Linux only, as getrusage counts the parent's."""
 
 Forward = Callable[[NDArray[np.uint8]], Any]
 

@@ -39,7 +39,7 @@ def backbone_cnn(name: str, classes: int, *, dropout: float = 0.0, input_size: i
     """Build a torchvision architecture with a new linear classifier; its weights are random.
 
     Raises:
-        LandmarksError: if `name` is not in `BACKBONES`, or cannot take photos of `input_size`.
+        LandmarksError: if `name` is not in `BACKBONES`.
     """
     if name not in BACKBONES:
         raise LandmarksError(
@@ -47,11 +47,6 @@ def backbone_cnn(name: str, classes: int, *, dropout: float = 0.0, input_size: i
         )
     options = {}
     if name.startswith("vit_"):
-        if input_size % 16:
-            raise LandmarksError(
-                f"{name} cuts photos into patches of 16 pixels, and {input_size} is no multiple",
-                hint="Set train.transfer.train_crop_size and val_crop_size to a multiple of 16.",
-            )
         options["image_size"] = input_size
     network = torchvision_models.get_model(name, weights=None, **options)
     for module in network.modules():
@@ -89,7 +84,7 @@ def load_pretrained(network: nn.Module, name: str, weights: str, sha256: str | N
     head = head_name(network).rpartition(".")[0]
     classifier = head.partition(".")[0] + "."
     own = network.state_dict()
-    if name.startswith("vit_"):
+    if name.startswith("vit_") and "encoder.pos_embedding" in state:
         size, patch = network.image_size, network.patch_size
         state = dict(interpolate_embeddings(size, patch, {**state}))
     usable = {
@@ -117,7 +112,7 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
     try:
         chosen = torchvision_models.get_model_weights(name).DEFAULT
         return chosen.get_state_dict(progress=True, check_hash=True, map_location="cpu")
-    except (URLError, OSError) as error:
+    except (URLError, OSError, RuntimeError) as error:  # a wrong hash is a RuntimeError
         raise LandmarksError(
             f"cannot download torchvision's weights of {name}: {error}",
             hint="Download them elsewhere and run `make preset NAME=… WEIGHTS=<file>`.",

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from landmarks import files, models
+from landmarks.backbones import BACKBONES
 from landmarks.card import ONNX, TORCHSCRIPT
 from landmarks.errors import LandmarksError
 from landmarks.inference import Normalized
@@ -167,7 +168,7 @@ def main() -> None:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise LandmarksError(
                 f"PyTorch cannot make {name}: {reason}",
-                hint="Choose another backbone, or see docs/decisions.md on what can be exported.",
+                hint=f"Choose another backbone; tested are: {', '.join(BACKBONES)}.",
             ) from error
         with files.replacing(Path(job["folder"]) / name) as temporary:
             temporary.write_bytes(content)

@@ -106,6 +106,16 @@ class Transfer(Training):
     freeze_epochs: int = Field(ge=0, description="epochs in which only the head learns")
     backbone_lr_factor: float = Field(gt=0, le=1, description="of lr, for the backbone")
 
+    @model_validator(mode="after")
+    def _patches_fit(self) -> Self:
+        sizes = (self.train_crop_size, self.val_crop_size)
+        if self.backbone.startswith("vit_") and (sizes[0] != sizes[1] or sizes[0] % 16):
+            raise ValueError(
+                f"{self.backbone} needs train_crop_size and val_crop_size to be equal, and a "
+                f"multiple of its patches of 16 pixels; they are {sizes[0]} and {sizes[1]}"
+            )
+        return self
+
 
 class Train(Group):
     """One group a CNN."""

@@ -249,7 +249,8 @@ def fit(trainer: Trainer, checkpoint: Checkpoint) -> Fitted:
     An epoch is better than another if its validation accuracy is higher, or equal at less loss.
 
     Returns:
-        The best weights and the history. All processes return the same.
+        The best weights and the history. All processes return the same history; the weights
+        to keep are those of the first, whose running statistics were validated.
     """
     settings, first = trainer.settings, trainer.fabric.is_global_zero
     progress: dict[str, Any] = {"history": [], "best_epoch": -1, "best": {}}
@@ -260,6 +261,9 @@ def fit(trainer: Trainer, checkpoint: Checkpoint) -> Fitted:
         if epoch - progress["best_epoch"] > settings.patience:
             break
         row = {"epoch": epoch + 1, **trainer.train_epoch(epoch), **trainer.validate()}
+        # Running statistics differ between processes; all must judge by the first one's, or one
+        # would stop while the others wait for it.
+        row = trainer.fabric.broadcast(row)
         progress["history"].append(row)
         if progress["best_epoch"] < 0 or _better(row, progress["history"][progress["best_epoch"]]):
             progress["best_epoch"] = epoch

@@ -99,6 +99,15 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path, transfer: T
         models.create(transfer.model_copy(update={"weights": str(path)}), CLASSES, MEAN, STD)
 
 
+def test_weights_of_another_kind_are_refused_by_a_vision_transformer(
+    tmp_path: Path, transfer: Transfer
+) -> None:
+    path = make_weights(tmp_path / "backbone.safetensors")
+    given = {"weights": str(path), "backbone": "vit_b_16"}
+    with pytest.raises(LandmarksError, match="do not fit vit_b_16"):
+        models.create(transfer.model_copy(update=given), CLASSES, MEAN, STD)
+
+
 class Payload:
     """What unpickling must never run."""
 

@@ -71,6 +71,15 @@ def test_a_warm_up_longer_than_the_training_is_refused(tree: dict) -> None:
         params.parse(tree)
 
 
+def test_a_vision_transformer_needs_one_size_for_all(tree: dict) -> None:
+    tree["train"]["transfer"] |= {"backbone": "vit_b_16", "train_crop_size": 64}
+    tree["train"]["transfer"]["val_crop_size"] = 96
+    with pytest.raises(LandmarksError, match="vit_b_16 needs .* equal.* 64 and 96"):
+        params.parse(tree)
+    tree["train"]["transfer"]["val_crop_size"] = 64
+    params.parse(tree)
+
+
 def test_a_missing_or_broken_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(LandmarksError, match="is missing"):
         params.load(tmp_path / "params.yaml")

@@ -104,11 +104,12 @@ def check(*, strict: bool = False) -> None:
         if (text := _committed(f"metrics/{cnn}.json")) is not None
         for sentence in beyond_tolerance(metrics(cnn), json.loads(text))
     ]
+    if wrong and strict:
+        raise LandmarksError("this build is not the one in Git: " + "; ".join(wrong))
     if wrong:
-        raise LandmarksError(
-            "this build is not the one in Git: " + "; ".join(wrong),
-            hint="If you changed code or parameters, that is why; else please report it.",
-        )
+        print("Further from Git's than processors explain: " + "; ".join(wrong))
+        print("If you changed code or parameters, that is why; else please report it.")
+        return
     allowed = ", ".join(f"{key} ±{value}" for key, value in TOLERANCE.items())
     print(f"Their metrics agree with those in Git within {allowed}.")
 

@@ -88,7 +88,7 @@ def accelerator() -> Finding:
 
 
 def cpu_bf16(flags: str | None = None) -> Finding:
-    """Whether the processor multiplies bf16 natively (AVX-512 BF16, AMX or Arm BF16).
+    """Whether the processor multiplies bf16 natively (AVX-512 BF16 or AMX), as training asks.
 
     Args:
         flags: the text of /proc/cpuinfo; read there when None.
@@ -97,7 +97,7 @@ def cpu_bf16(flags: str | None = None) -> Finding:
         cpuinfo = Path("/proc/cpuinfo")
         flags = cpuinfo.read_text() if cpuinfo.exists() else ""
     known = set(flags.split())
-    has = [name for name in ("amx_bf16", "avx512_bf16", "bf16") if name in known]
+    has = [name for name in ("amx_bf16", "avx512_bf16") if name in known]
     if has:
         return Finding("ok", "bf16 on the CPU", ", ".join(has))
     return Finding("note", "bf16 on the CPU", "none; `precision: auto` trains in 32 bits")
@@ -150,8 +150,15 @@ def storage(root: Path = ROOT) -> Finding:
     if code and not out.strip():
         reason = (said.strip().splitlines() or ["dvc status --cloud failed"])[-1]
         return Finding("missing", "storage", f"{url}: {reason}", "mend it or make storage URL=...")
-    if json.loads(out or "{}"):
-        return Finding("note", "storage", f"{url}, without this released model", "dvc push")
+    differences = json.loads(out or "{}")
+    # DVC's words: what the cache here has not, but the storage has, is "deleted".
+    for kind, found, advice in (
+        ("missing", "and here, without this released model", "make repro, then dvc push"),
+        ("new", "without this released model", "dvc push"),
+        ("deleted", "has the released model, not pulled yet", "dvc pull models/landmarks"),
+    ):
+        if differences.get(kind):
+            return Finding("note", "storage", f"{url}, {found}", advice)
     return Finding("ok", "storage", f"{url}, has the released model")
 
 

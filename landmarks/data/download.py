@@ -14,6 +14,7 @@ from landmarks.data.archive import Archive, Photo, kinds, layout, open_archive
 from landmarks.data.disk import move, telling_disk_errors
 from landmarks.data.fetch import PATIENCE, Patience, fetch
 from landmarks.data.members import total_skipped
+from landmarks.data.remote import shown
 from landmarks.data.sample import write_sample
 from landmarks.errors import LandmarksError
 from landmarks.params import Download, Sample
@@ -102,11 +103,13 @@ def _bring(
         else:
             repack.normalise(origin, whole)
         with open_archive(whole) as archive:
-            _report(archive, place(archive, source), destination)
+            _report(archive, place(archive, shown(source)), destination)
         move(whole, destination)
     except LandmarksError as error:
         # Its user knows the archive by the name they gave it, not by where we keep it.
-        said = error.message.replace(str(whole), source).replace(str(origin), source)
+        said = error.message
+        for ours in (whole, origin):
+            said = said.replace(str(ours), shown(source))
         raise LandmarksError(said, hint=error.hint) from error
     finally:
         whole.unlink(missing_ok=True)

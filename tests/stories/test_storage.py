@@ -71,7 +71,8 @@ def test_a_damaged_object_in_the_storage_is_not_accepted(built: Clone, tmp_path:
 def test_doctor_and_the_demonstration_find_all_in_order(built: Clone, tmp_path: Path) -> None:
     said = built.python("tools.doctor").stdout
     assert "has the released model" in said and "SHA-256 verified" in said
-    said = built.python("tools.demo").stdout
+    done = built.python("tools.demo")
+    said = done.stdout + done.stderr
     assert "This build has the same bytes as the one in Git." in said
     assert "accuracy on test" in said and "models/landmarks/" in said
     assert "invented places" in said
