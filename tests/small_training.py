@@ -4,6 +4,7 @@ Beside the settings of params.yaml, KEY may be `cnn`, and `kill_after` (an epoch
 itself with SIGKILL once that epoch's recovery state is written).
 """
 
+import json
 import os
 import signal
 import sys
@@ -100,6 +101,8 @@ def main() -> None:
     lock = Path(state) / "train-test.lock"
     with alone(lock, "the test") if environment.rank() == 0 else nullcontext():
         fitted, info = train(settings_with(changes.pop("cnn", "scratch"), **changes), checkpoint)
+        if environment.launched():
+            Path(f"{out}.history-{environment.rank()}").write_text(json.dumps(fitted.history))
         if info:
             models.save_weights(out, fitted.state, info)
             checkpoint.drop()

@@ -15,11 +15,6 @@ def tree() -> dict:
     return yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
-@pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_preset_is_valid(preset: Path) -> None:
-    params.load(preset)
-
-
 def test_an_unknown_key_is_named_with_the_valid_ones(tree: dict) -> None:
     tree["train"]["scratch"]["ephocs"] = 3
     with pytest.raises(LandmarksError) as caught:

@@ -86,6 +86,9 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     first, second = load_file(tmp_path / "one"), load_file(tmp_path / "two")
+    # Running statistics part, yet all must judge an epoch alike: one would stop, others wait.
+    judged = [(tmp_path / f"two.history-{rank}").read_text() for rank in (0, 1)]
+    assert judged[0] == judged[1]
     kernel = "4.weight"
     start = models.create(settings_with("scratch"), stripes().classes, [0.5] * 3, [0.25] * 3)[0]
     moved = (first[kernel] - start.state_dict()[kernel]).flatten()
