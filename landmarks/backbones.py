@@ -63,6 +63,28 @@ def head_name(network: nn.Module) -> str:
     return [name for name, part in network.named_modules() if isinstance(part, nn.Linear)][-1]
 
 
+def leading_blocks(network: nn.Module, count: int) -> list[nn.Module]:
+    """Return the first `count` blocks of a backbone, in the order in which photos go through them.
+
+    A block is a child of the network, or a child of that where it is an `nn.Sequential`; the
+    classifier is none.
+
+    Raises:
+        LandmarksError: the backbone has fewer blocks.
+    """
+    classifier = head_name(network).partition(".")[0]
+    blocks: list[nn.Module] = []
+    for name, child in network.named_children():
+        if name != classifier:
+            blocks += list(child) if isinstance(child, nn.Sequential) else [child]
+    if count > len(blocks):
+        raise LandmarksError(
+            f"train.transfer.frozen_blocks is {count}, but the backbone has {len(blocks)} blocks",
+            hint="Choose a smaller number; 0 lets all of them learn.",
+        )
+    return blocks[:count]
+
+
 def load_pretrained(network: nn.Module, name: str, weights: str, sha256: str | None) -> set[str]:
     """Load a backbone's weights into `network`, in place.
 

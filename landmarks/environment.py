@@ -1,10 +1,14 @@
 """Where the work runs: never a parameter, because it must not invalidate a stage."""
 
+import ctypes
 import os
 
 from landmarks.errors import LandmarksError
 
 DEVICES = ("auto", "cpu", "cuda")
+
+# mallopt(3): what is freed stays with the process instead of being faulted in again a step later.
+_KEEP = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, 2**31 - 1), "M_TOP_PAD": (-2, 2**28)}
 
 
 def device() -> str:
@@ -63,3 +67,15 @@ def _number(name: str, default: int, *, least: int) -> int:
 def cores() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def keep_memory() -> None:
+    """Let the C library keep freed memory for the next step of a training on the CPU.
+
+    A step of a small network otherwise spends a seventh of its time on page faults. Where the C
+    library is not glibc nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None:
+        for option, value in _KEEP.values():
+            mallopt(option, value)

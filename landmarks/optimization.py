@@ -1,8 +1,9 @@
-"""How fast each parameter learns: the schedule, and the groups that the optimizer gets."""
+"""How fast each parameter learns: the schedule, the optimizers, and the groups they get."""
 
 import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from landmarks.params import Training, Transfer
@@ -20,10 +21,65 @@ def lr_factor(step: int, *, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
+def convolution_muon(groups: list[dict[str, Any]], lr: float) -> torch.optim.Muon:
+    """Build Muon for convolutions: a kernel is a matrix of its outputs by its inputs and positions.
+
+    Momentum made orthogonal by Newton and Schulz's iteration (Jordan et al. 2024,
+    kellerjordan.github.io/posts/muon), with the step size of AdamW (Liu et al. 2025,
+    arXiv:2502.16982), so that both share one learning rate. PyTorch's Muon takes matrices only: it
+    gets views of the kernels, which must from now on stay where they are in memory.
+
+    Args:
+        groups: as `parameter_groups` gives them, with kernels (O, I, h, w) in channels_last order.
+        lr: peak learning rate.
+    """
+    kernels = [kernel for group in groups for kernel in group["params"]]
+    views = [nn.Parameter(_matrix(kernel)) for kernel in kernels]
+    rest = iter(views)
+    viewed = [group | {"params": [next(rest) for _ in group["params"]]} for group in groups]
+    muon = torch.optim.Muon(viewed, lr=lr, adjust_lr_fn="match_rms_adamw")
+
+    def see_gradients(*_: Any) -> None:
+        for view, kernel in zip(views, kernels, strict=True):
+            assert view.data_ptr() == kernel.data_ptr(), "a kernel was moved in memory"
+            view.grad = None if kernel.grad is None else _matrix(kernel.grad)
+
+    muon.register_step_pre_hook(see_gradients)
+    return muon
+
+
+def _matrix(kernel: Tensor) -> Tensor:
+    """Return a kernel (O, I, h, w) in channels_last order as a matrix (O, h * w * I)."""
+    return kernel.detach().permute(0, 2, 3, 1).flatten(1)
+
+
+def make_optimizers(
+    network: nn.Module, settings: Training, new: set[str] | None
+) -> list[torch.optim.Optimizer]:
+    """Build AdamW for all parameters, or Muon for convolutions beside AdamW for the rest.
+
+    Args:
+        network: in channels_last order, on its device.
+        settings: with `optimizer`, `lr`, and what `parameter_groups` reads.
+        new: as `parameter_groups` takes it.
+    """
+    groups = parameter_groups(network, settings, new)
+    convolutions = [group for group in groups if group["params"][0].ndim == 4]
+    if settings.optimizer == "adamw" or not convolutions:
+        return [torch.optim.AdamW(groups, lr=settings.lr, fused=True)]
+    others = [group for group in groups if group["params"][0].ndim != 4]
+    return [
+        torch.optim.AdamW(others, lr=settings.lr, fused=True),
+        convolution_muon(convolutions, settings.lr),
+    ]
+
+
 def parameter_groups(
     network: nn.Module, settings: Training, new: set[str] | None
 ) -> list[dict[str, Any]]:
-    """Sort parameters by learning rate (pretrained or new) and weight decay (norms, biases).
+    """Sort parameters that learn by learning rate (pretrained or new), weight decay and kind.
+
+    Norm layers and biases have a weight decay of their own; convolutions make groups of their own.
 
     Args:
         network: to be trained.
@@ -33,10 +89,12 @@ def parameter_groups(
     norms = {
         id(p) for part in network.modules() if isinstance(part, NORMS) for p in part.parameters()
     }
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    groups: dict[tuple[bool, bool, bool], list[Tensor]] = {}
     for name, parameter in network.named_parameters():
-        plain = id(parameter) in norms or parameter.ndim <= 1
-        groups.setdefault((new is None or name in new, plain), []).append(parameter)
+        if parameter.requires_grad:
+            plain = id(parameter) in norms or parameter.ndim <= 1
+            key = new is None or name in new, plain, parameter.ndim == 4
+            groups.setdefault(key, []).append(parameter)
     factor = settings.backbone_lr_factor if isinstance(settings, Transfer) else 1.0
     return [
         {
@@ -44,5 +102,5 @@ def parameter_groups(
             "peak": settings.lr * (1.0 if is_new else factor),
             "weight_decay": settings.norm_weight_decay if plain else settings.weight_decay,
         }
-        for (is_new, plain), parameters in groups.items()
+        for (is_new, plain, _), parameters in groups.items()
     ]

@@ -65,9 +65,13 @@ class Training(Group):
     seed: int = Field(ge=0)
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=2, description="photos a step, over all processes")
-    train_crop_size: Pixels = Field(description="side of the random crops the network learns from")
+    initial_crop_size: Pixels = Field(description="side of the random crops of the first epoch")
+    train_crop_size: Pixels = Field(description="side of the random crops of the last epochs")
     val_crop_size: Pixels = Field(description="side of the photos in validation and after export")
-    lr: float = Field(gt=0, description="peak learning rate of AdamW")
+    optimizer: Literal["adamw", "muon"] = Field(
+        description="of the convolutions; all else learns by AdamW"
+    )
+    lr: float = Field(gt=0, description="peak learning rate, of both optimizers")
     lr_warmup_epochs: float = Field(ge=0)
     weight_decay: float = Field(ge=0)
     norm_weight_decay: float = Field(ge=0, description="weight decay of norm layers and biases")
@@ -82,6 +86,12 @@ class Training(Group):
     patience: int = Field(ge=1, description="epochs without a better validation before the stop")
     precision: Literal["auto", "32-true", "bf16-mixed"]
     threads: int = Field(ge=0, description="CPU threads of PyTorch; 0 lets PyTorch choose")
+
+    @model_validator(mode="after")
+    def _crops_grow(self) -> Self:
+        if self.initial_crop_size > self.train_crop_size:
+            raise ValueError("initial_crop_size must not be larger than train_crop_size")
+        return self
 
     @model_validator(mode="after")
     def _warm_up_fits(self) -> Self:
@@ -103,16 +113,18 @@ class Transfer(Training):
     backbone: str = Field(description="a name in landmarks.backbones.BACKBONES")
     weights: str = Field(min_length=1, description="imagenet, or the path of a state dict")
     weights_sha256: Sha256 | None = Field(description="expected SHA-256 of that file")
+    frozen_blocks: int = Field(ge=0, description="leading blocks that keep their weights")
     freeze_epochs: int = Field(ge=0, description="epochs in which only the head learns")
     backbone_lr_factor: float = Field(gt=0, le=1, description="of lr, for the backbone")
 
     @model_validator(mode="after")
     def _patches_fit(self) -> Self:
-        sizes = (self.train_crop_size, self.val_crop_size)
-        if self.backbone.startswith("vit_") and (sizes[0] != sizes[1] or sizes[0] % 16):
+        sizes = (self.initial_crop_size, self.train_crop_size, self.val_crop_size)
+        if self.backbone.startswith("vit_") and (len(set(sizes)) > 1 or sizes[0] % 16):
             raise ValueError(
-                f"{self.backbone} needs train_crop_size and val_crop_size to be equal, and a "
-                f"multiple of its patches of 16 pixels; they are {sizes[0]} and {sizes[1]}"
+                f"{self.backbone} needs initial_crop_size, train_crop_size and val_crop_size to be "
+                "equal, and a multiple of its patches of 16 pixels; they are "
+                f"{', '.join(map(str, sizes))}"
             )
         return self
 

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from landmarks import environment, inference
+from landmarks import backbones, environment, inference
 from landmarks.checkpoint import Checkpoint
 from landmarks.data.augmentation import batch_transform, seed_of
 from landmarks.data.batches import AugmentedPhotos, EpochBatches, loader
 from landmarks.errors import LandmarksError
-from landmarks.optimization import NORMS, lr_factor, parameter_groups
+from landmarks.optimization import NORMS, lr_factor, make_optimizers
 from landmarks.params import Training, Transfer
 
 MAX_GRADIENT_NORM = 1.0
@@ -71,6 +71,8 @@ def make_fabric(settings: Training) -> Fabric:
             f"batch_size is {settings.batch_size} and cannot be shared by {world} processes",
             hint=f"Choose a multiple of {world}.",
         )
+    if not cuda:
+        environment.keep_memory()
     if settings.threads:
         torch.set_num_threads(settings.threads)
     freezes = isinstance(settings, Transfer) and settings.freeze_epochs > 0
@@ -106,10 +108,14 @@ class Trainer:
     ) -> None:
         self.fabric, self.settings, self.data = fabric, settings, data
         self.plain = network.to(memory_format=torch.channels_last)
-        self.pretrained = [p for n, p in network.named_parameters() if new and n not in new]
-        groups = parameter_groups(network, settings, new)
-        optimizer = torch.optim.AdamW(groups, lr=settings.lr, fused=True)
-        self.network, self.optimizer = fabric.setup(network, optimizer)
+        self.frozen = _leading_blocks(network, settings)
+        for block in self.frozen:
+            block.requires_grad_(False)
+        thawing = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
+        self.pretrained = [p for n, p in thawing if new and n not in new]
+        self.network = fabric.setup_module(network)
+        made = make_optimizers(self.plain, settings, new)
+        self.optimizers: list[Any] = [fabric.setup_optimizers(one) for one in made]
         self.average = self._average() if settings.model_ema_decay else None
         self.mean = torch.tensor(data.mean, device=fabric.device)
         self.std = torch.tensor(data.std, device=fabric.device)
@@ -140,14 +146,15 @@ class Trainer:
         """Return all that the next epoch depends on."""
         return {
             "network": self.plain.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "average": self.average.state_dict() if self.average else {},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
         self.plain.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         if self.average:
             self.average.load_state_dict(state["average"])
 
@@ -189,9 +196,10 @@ class Trainer:
             logits.float(), targets, label_smoothing=self.settings.label_smoothing
         )
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.network, self.optimizer, max_norm=MAX_GRADIENT_NORM)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        nn.utils.clip_grad_norm_(self.plain.parameters(), MAX_GRADIENT_NORM)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.plain.zero_grad(set_to_none=True)
         if self.average:
             self.average.update_parameters(self.plain)
         return loss.detach()
@@ -203,12 +211,15 @@ class Trainer:
             warmup=round(self.settings.lr_warmup_epochs * per_epoch),
             total=self.settings.epochs * per_epoch,
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * factor
         return self.settings.lr * factor
 
     def _freeze(self, epoch: int) -> None:
         self.network.train()
+        for block in self.frozen:
+            block.eval()
         settings = self.settings
         frozen = isinstance(settings, Transfer) and epoch < settings.freeze_epochs
         for parameter in self.pretrained:
@@ -236,6 +247,12 @@ class Trainer:
             "val_loss": float(F.cross_entropy(scores, labels)),
             "val_accuracy": float((scores.argmax(1) == labels).double().mean()),
         }
+
+
+def _leading_blocks(network: nn.Module, settings: Training) -> list[nn.Module]:
+    if not isinstance(settings, Transfer):
+        return []
+    return backbones.leading_blocks(network, settings.frozen_blocks)
 
 
 def _blocks(pixels: NDArray[np.uint8], ids: NDArray[np.int64], size: int) -> Iterator[Tensor]:

@@ -26,6 +26,7 @@ from landmarks.locks import alone  # noqa: E402
 TINY = {
     "epochs": 3,
     "batch_size": 16,
+    "initial_crop_size": 32,
     "train_crop_size": 32,
     "val_crop_size": 32,
     "width": 8,

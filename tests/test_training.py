@@ -13,7 +13,7 @@ from small_training import settings_with, stripes, train
 
 from landmarks import backbones, models, optimization, training
 from landmarks.checkpoint import Checkpoint, fingerprint
-from landmarks.data.augmentation import augment, photo_transform
+from landmarks.data.augmentation import augment, crop_size, photo_transform
 from landmarks.data.batches import EpochBatches
 from landmarks.errors import LandmarksError
 from landmarks.locks import alone
@@ -111,7 +111,7 @@ def test_processes_share_a_batch_and_no_photo_is_seen_twice() -> None:
 
 
 def test_augmentation_depends_on_seed_epoch_and_photo_only() -> None:
-    transform = photo_transform(settings_with("scratch", auto_augment="trivial"))
+    transform = photo_transform(settings_with("scratch", auto_augment="trivial"), 32)
     photo = torch.from_numpy(stripes().pixels[0]).permute(2, 0, 1)
     torch.manual_seed(1)
     first, drawn = augment(photo, transform, 1, 2, 3), torch.rand(1)
@@ -121,6 +121,65 @@ def test_augmentation_depends_on_seed_epoch_and_photo_only() -> None:
     assert first.dtype == torch.uint8 and first.shape == (3, 32, 32)
     others = [augment(photo, transform, *key) for key in ((2, 2, 3), (1, 3, 3), (1, 2, 4))]
     assert not any(torch.equal(first, other) for other in others)
+
+
+def test_crops_grow_and_stay_large_at_the_end(tmp_path: Path) -> None:
+    settings = settings_with("scratch", epochs=10, initial_crop_size=16, train_crop_size=40)
+    sizes = [crop_size(settings, epoch) for epoch in range(10)]
+    assert sizes[0] == 16 and sizes[8:] == [40, 40]
+    assert sizes == sorted(sizes) and len(set(sizes)) >= 3
+    fitted, _ = train(settings, Checkpoint("t", "0" * 64, tmp_path))
+    assert fitted.history[fitted.best_epoch]["val_accuracy"] > 0.8
+    same = settings_with("scratch", initial_crop_size=36, train_crop_size=36)
+    assert {crop_size(same, epoch) for epoch in range(same.epochs)} == {36}
+
+
+def test_muon_learns_and_survives_a_kill(tmp_path: Path) -> None:
+    common = ("optimizer=muon", "initial_crop_size=16")
+    assert run(tmp_path / "whole", tmp_path / "s1", *common).returncode == 0
+    killed = run(tmp_path / "w", tmp_path / "s2", *common, "kill_after=1")
+    assert killed.returncode == -signal.SIGKILL
+    done = run(tmp_path / "w", tmp_path / "s2", *common)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "w").read_bytes() == (tmp_path / "whole").read_bytes()
+    settings = settings_with("scratch", optimizer="muon", epochs=8, lr=0.01)
+    fitted, _ = train(settings, Checkpoint("t", "0" * 64, tmp_path / "s3"))
+    assert fitted.history[fitted.best_epoch]["val_accuracy"] > 0.8
+
+
+def test_muon_makes_the_step_of_a_kernel_orthogonal() -> None:
+    """The step is lr times 0.2 times the root of the longer side times a matrix that is nearly
+    orthogonal: its singular values lie around 1, whatever the gradient's size."""
+    settings = settings_with("scratch", optimizer="muon", weight_decay=0.0)
+    network = torch.nn.Sequential(torch.nn.Conv2d(8, 16, 3)).to(memory_format=torch.channels_last)
+    adamw, muon = optimization.make_optimizers(network, settings, None)
+    kernel = network[0].weight
+    before = kernel.detach().clone()
+    kernel.grad = 1e-4 * torch.randn_like(kernel)
+    adamw.step()
+    assert torch.equal(kernel, before), "the kernel is Muon's alone"
+    muon.step()
+    step = (kernel.detach() - before).flatten(1) / (settings.lr * 0.2 * (8 * 9) ** 0.5)
+    values = torch.linalg.svdvals(step)
+    assert values.min() > 0.4 and values.max() < 1.3
+
+
+def test_frozen_blocks_keep_their_weights_and_the_rest_learns() -> None:
+    settings = settings_with("transfer", frozen_blocks=3, freeze_epochs=0, model_ema_decay=0)
+    network = backbones.backbone_cnn("mobilenet_v3_small", 3, input_size=32)
+    new = {name for name, _ in network.named_parameters() if name.startswith("classifier.")}
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    trainer = training.Trainer(
+        training.make_fabric(settings), network, settings, stripes(), new=new
+    )
+    trainer.train_epoch(0)
+    after = network.state_dict()
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    frozen = ("features.0.", "features.1.", "features.2.")
+    assert not any(key.startswith(frozen) for key in moved)
+    assert any(key.startswith("features.3.") for key in moved)
+    with pytest.raises(LandmarksError, match="frozen_blocks is 99, but the backbone has 14 blocks"):
+        backbones.leading_blocks(network, 99)
 
 
 def test_a_frozen_backbone_does_not_move_and_then_does() -> None:

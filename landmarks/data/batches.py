@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from landmarks.data.augmentation import augment, photo_transform, seed_of
+from landmarks.data.augmentation import augment, crop_size, photo_transform, seed_of
 from landmarks.params import Training
 
 Key = tuple[int, int]
@@ -25,8 +25,9 @@ class AugmentedPhotos(Dataset[tuple[Tensor, int]]):
         labels: NDArray[np.int64],
         how: Training,
     ) -> None:
-        self.pixels, self.ids, self.labels, self.seed = pixels, ids, labels, how.seed
-        self.transform = photo_transform(how)
+        self.pixels, self.ids, self.labels, self.how = pixels, ids, labels, how
+        sizes = {crop_size(how, epoch) for epoch in range(how.epochs)}
+        self.transforms = {size: photo_transform(how, size) for size in sizes}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -35,7 +36,8 @@ class AugmentedPhotos(Dataset[tuple[Tensor, int]]):
         epoch, position = key
         row = int(self.ids[position])
         photo = torch.from_numpy(np.array(self.pixels[row])).permute(2, 0, 1)
-        return augment(photo, self.transform, self.seed, epoch, row), int(self.labels[position])
+        transform = self.transforms[crop_size(self.how, epoch)]
+        return augment(photo, transform, self.how.seed, epoch, row), int(self.labels[position])
 
 
 class EpochBatches(Sampler[list[Key]]):
@@ -73,7 +75,10 @@ class EpochBatches(Sampler[list[Key]]):
 def loader(
     photos: AugmentedPhotos, batches: EpochBatches, *, workers: int, pin_memory: bool
 ) -> DataLoader[tuple[Tensor, int]]:
-    """Return an iterable over batches: uint8 (n, 3, crop, crop) and int64 labels (n,)."""
+    """Return an iterable over batches: uint8 (n, 3, crop, crop) and int64 labels (n,).
+
+    Crops are as large as the epoch asks for.
+    """
     return DataLoader(
         photos,
         batch_sampler=batches,
