@@ -151,9 +151,9 @@ def test_muon_makes_the_step_of_a_kernel_orthogonal() -> None:
     """The step is lr times 0.2 times the root of the longer side times a matrix that is nearly
     orthogonal: its singular values lie around 1, whatever the gradient's size."""
     settings = settings_with("scratch", optimizer="muon", weight_decay=0.0)
-    network = torch.nn.Sequential(torch.nn.Conv2d(8, 16, 3)).to(memory_format=torch.channels_last)
-    adamw, muon = optimization.make_optimizers(network, settings, None)
-    kernel = network[0].weight
+    layer = torch.nn.Conv2d(8, 16, 3).to(memory_format=torch.channels_last)
+    adamw, muon = optimization.make_optimizers(layer, settings, None)
+    kernel = layer.weight
     before = kernel.detach().clone()
     kernel.grad = 1e-4 * torch.randn_like(kernel)
     adamw.step()
