@@ -23,6 +23,7 @@ _MARKS = ("ETag", "etag", "version_id", "generation", "mtime", "LastModified", "
 LOCAL_COPY = (
     "Or give a local copy: `make preset NAME=landmarks50 SOURCE=/path/to/landmark_images.zip`."
 )
+_COPY_AGAIN = "It may be truncated or another file: look into it, or copy it again."
 
 
 class Hiccup(Exception):
@@ -52,6 +53,11 @@ def shown(source: str) -> str:
     if not (url.username or url.password or (url.query and url.scheme.startswith("http"))):
         return source
     return url._replace(netloc=url.netloc.rpartition("@")[2], query="").geturl()
+
+
+def advice(source: str, elsewhere: str) -> str:
+    """Return what to do about a wrong file: `elsewhere` and a local copy, if it is not local."""
+    return f"{elsewhere} {LOCAL_COPY}" if "://" in source else _COPY_AGAIN
 
 
 @contextmanager
