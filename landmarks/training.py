@@ -20,7 +20,7 @@ from landmarks.checkpoint import Checkpoint
 from landmarks.data.augmentation import batch_transform, seed_of
 from landmarks.data.batches import AugmentedPhotos, EpochBatches, loader
 from landmarks.errors import LandmarksError
-from landmarks.optimization import NORMS, lr_factor, parameter_groups
+from landmarks.optimization import NORMS, check_finite, lr_factor, parameter_groups
 from landmarks.params import Training, Transfer
 
 MAX_GRADIENT_NORM = 1.0
@@ -264,6 +264,7 @@ def fit(trainer: Trainer, checkpoint: Checkpoint) -> Fitted:
         # Running statistics differ between processes; all must judge by the first one's, or one
         # would stop while the others wait for it.
         row = trainer.fabric.broadcast(row)
+        check_finite(row, settings)
         progress["history"].append(row)
         if progress["best_epoch"] < 0 or _better(row, progress["history"][progress["best_epoch"]]):
             progress["best_epoch"] = epoch

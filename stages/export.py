@@ -13,7 +13,7 @@ PHOTOS, SPLIT = Path("data/photos"), Path("data/split.csv")
 
 
 def main() -> None:
-    cnn = sys.argv[1]
+    cnn = params.chosen_cnn(sys.argv)
     settings = params.load()
     groups = settings.model_dump(include={"download", "decode", "split", "calibrate", "export"})
     groups[f"train.{cnn}"] = getattr(settings.train, cnn).model_dump()
@@ -25,7 +25,7 @@ def main() -> None:
     )
     differences = export_cnn(
         Path(f"models/{cnn}/weights.safetensors"),
-        files.read_json(f"models/{cnn}/calibration.json"),
+        files.read_json(f"models/{cnn}/calibration.json", "temperature"),
         catalogue.load(settings.export.catalogue),
         Photos(
             store,

@@ -22,7 +22,7 @@ PHOTOS = Path("data/photos")
 
 def read_data() -> TrainingData:
     """Return the train and validation rows of the split."""
-    store, normalization = PhotoStore.open(PHOTOS), read_json(NORMALIZATION)
+    store, normalization = PhotoStore.open(PHOTOS), read_json(NORMALIZATION, "mean", "std")
     split = read_split(SPLIT, photos=len(store.table))
     train, val = rows(split, "train"), rows(split, "val")
     return TrainingData(
@@ -44,7 +44,7 @@ def launch(processes: int) -> None:
 
 
 def main() -> None:
-    cnn = sys.argv[1]
+    cnn = params.chosen_cnn(sys.argv)
     if environment.processes() > 1 and not environment.launched():
         launch(environment.processes())
     settings: Scratch | Transfer = getattr(params.load().train, cnn)

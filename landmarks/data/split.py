@@ -33,7 +33,8 @@ def assign_splits(photos: pd.DataFrame, settings: params.Split) -> pd.DataFrame:
         Columns `COLUMNS`, one row a photo, in the order of `id`.
 
     Raises:
-        LandmarksError: a class has no train photo, or there are fewer than two classes.
+        LandmarksError: a class has no train photo, there are fewer than two classes, or no photo
+            for validation or for test.
     """
     photos = photos.set_index("id", drop=False).sort_index()
     split = pd.DataFrame(
@@ -166,6 +167,13 @@ def _check_classes(split: pd.DataFrame) -> None:
             f"there is only one class, {next(iter(classes), '?')}",
             hint="Give an archive with a folder of photos for each of two or more landmarks.",
         )
+    for role, purpose in (("val", "validation"), ("test", "test")):
+        if not (split["role"] == role).any():
+            raise LandmarksError(
+                f"no photo is left for {purpose}: near-duplicates stay on one side, and each class"
+                " keeps one to train on",
+                hint="Add other photos, or lower split.near_duplicate_distance.",
+            )
 
 
 def describe(split: pd.DataFrame) -> str:
