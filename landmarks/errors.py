@@ -106,6 +106,19 @@ def _explained(error: BaseException) -> LandmarksError | None:
 
 
 @contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach, not even while they start: it is the parent's."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _cleaning_up_on_sigterm() -> Iterator[None]:
     """Turn SIGTERM into `Terminated`, so that `finally` removes what is half-written.
 

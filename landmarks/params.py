@@ -87,7 +87,10 @@ class Training(Group):
     @model_validator(mode="after")
     def _warm_up_fits(self) -> Self:
         if self.lr_warmup_epochs >= self.epochs:
-            raise ValueError("lr_warmup_epochs must be smaller than epochs")
+            raise ValueError(
+                f"lr_warmup_epochs must be smaller than epochs; they are {self.lr_warmup_epochs:g} "
+                f"and {self.epochs}"
+            )
         return self
 
 
@@ -193,8 +196,12 @@ def load(path: str | Path = "params.yaml") -> Params:
             f"{path} is missing in {Path.cwd()}",
             hint="Run from the project's folder, or `make preset NAME=sample` to make it.",
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise LandmarksError(f"{path} is not valid YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise LandmarksError(
+            f"{path} is not UTF-8 (byte {error.start})", hint="Save it as UTF-8."
+        ) from error
+    except yaml.YAMLError as error:
+        raise _no_yaml(error, str(path)) from error
     return parse(tree, str(path))
 
 
@@ -211,6 +218,17 @@ def parse(tree: Any, where: str = "params.yaml") -> Params:
         raise LandmarksError(*_explain(error, where)) from error
 
 
+def _no_yaml(error: yaml.YAMLError, where: str) -> LandmarksError:
+    """Return the error that names line and column, as editors count them."""
+    said = str(error)
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        where += f":{error.problem_mark.line + 1}:{error.problem_mark.column + 1}"
+        said = error.problem or said
+    return LandmarksError(
+        f"{where} is not valid YAML: {said}", hint="Look at that line and at the one above it."
+    )
+
+
 def _explain(error: ValidationError, where: str) -> tuple[str]:
     errors = error.errors(include_url=False)
     # A misspelt key is both missing and unknown: what was written is the better clue.
@@ -224,18 +242,29 @@ def _explain(error: ValidationError, where: str) -> tuple[str]:
         guess = f" Did you mean `{close[0]}`?" if close else ""
         said = f"unknown key `{key}` in {where}.{guess} Valid keys there: {', '.join(valid)}"
     elif first["type"] == "missing":
-        said = f"`{key}` is missing in {where}"
+        said = f"`{key}` is missing in {where}. The files in presets/ have every key"
     elif first["type"] == "model_type":
         group = ", ".join(_group_at(path).model_fields)
-        said = f"`{key}` in {where} is {first['input']!r}, but is a group with the keys {group}"
+        said = (
+            f"`{key}` in {where} is {first['input']!r}, but should be a group with the keys {group}"
+        )
     else:
         reason = first["msg"].removeprefix("Value error, ")
-        said = f"`{key}` in {where}: {reason[:1].lower()}{reason[1:]}, but it is {first['input']!r}"
+        reason = _PLAINER.get(first["type"], reason.replace("Input should", "should"))
+        said = f"`{key}` in {where} {reason}, but it is {first['input']!r}"
         if isinstance(first["input"], dict):
             said = f"`{key}` in {where}: {reason}"
         elif first["type"] == "float_type" and (number := _as_number(first["input"])):
             said += f"; YAML takes that for text, write {number}"
     return (said + (f" (and {more} more)" if more else ""),)
+
+
+_PLAINER = {
+    "string_pattern_mismatch": "should be 64 hexadecimal digits, a SHA-256",
+    "int_type": "should be a whole number",
+    "float_type": "should be a number",
+    "bool_type": "should be true or false",
+}
 
 
 def _as_number(value: object) -> str:

@@ -58,6 +58,15 @@ class Fitted:
     best_epoch: int
 
 
+def check_shares(settings: Training, processes: int) -> None:
+    """Refuse a number of processes that cannot share a batch evenly."""
+    if settings.batch_size % processes:
+        raise LandmarksError(
+            f"batch_size is {settings.batch_size} and cannot be shared by {processes} processes",
+            hint=f"Choose a multiple of {processes}.",
+        )
+
+
 def make_fabric(settings: Training) -> Fabric:
     """Set PyTorch up: device, processes (all that torchrun started), precision and threads.
 
@@ -66,11 +75,7 @@ def make_fabric(settings: Training) -> Fabric:
     """
     cuda = inference.device().type == "cuda"
     world, local = (int(os.environ.get(key, 1)) for key in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    if settings.batch_size % world:
-        raise LandmarksError(
-            f"batch_size is {settings.batch_size} and cannot be shared by {world} processes",
-            hint=f"Choose a multiple of {world}.",
-        )
+    check_shares(settings, world)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     freezes = isinstance(settings, Transfer) and settings.freeze_epochs > 0
@@ -189,7 +194,13 @@ class Trainer:
             logits.float(), targets, label_smoothing=self.settings.label_smoothing
         )
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.network, self.optimizer, max_norm=MAX_GRADIENT_NORM)
+        # Gradients that are no numbers show in the loss, which is checked after the epoch.
+        self.fabric.clip_gradients(
+            self.network,
+            self.optimizer,
+            max_norm=MAX_GRADIENT_NORM,
+            error_if_nonfinite=False,
+        )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average:

@@ -133,10 +133,12 @@ def _http_reply(response: requests.Response, offset: int, known: Identity) -> Re
         if identity != Identity(known.size or identity.size, known.mark):
             raise Changed("the file changed on the server")
         return Reply(identity, offset, _body(response, decode=False))
-    hint = "Log in is needed there" if status in (401, 403, 407) else "Check the address"
+    hint = "Check the address: `download` in params.yaml."
+    if status in (401, 403, 407):
+        hint = "It wants a login: fetch the file with a browser."
     raise LandmarksError(
         f"{shown(response.url)}: the server answers {status} {response.reason}",
-        hint=f"{hint}: `download` in params.yaml. {LOCAL_COPY}",
+        hint=f"{hint} {LOCAL_COPY}",
     )
 
 
@@ -171,7 +173,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, urllib3.exceptions.IncompleteRead):
         return "the connection ended too early"
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return said or type(error).__name__
+    return said.rstrip(".") or type(error).__name__
 
 
 @contextmanager

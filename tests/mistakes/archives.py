@@ -196,7 +196,10 @@ INSIDE = Group(
         case("windows", "", "", members({"C:\\evil.jpg": photo(0, 0)})),
         case("link", "", "", archive(_link_in_zip)),
         case(
-            "tar-link", "", "", archive(lambda p: write_tar(p, "w", linked(tarfile.SYMTYPE)), "p.tar")
+            "tar-link",
+            "",
+            "",
+            archive(lambda p: write_tar(p, "w", linked(tarfile.SYMTYPE)), "p.tar"),
         ),
         case(
             "tar-device",
@@ -214,11 +217,20 @@ INSIDE = Group(
         case("twice", "", "", archive(_twice)),
         case("million", "", "", archive(a_million_entries)),
         case("no-photos", "", "", archive(lambda p: pack(p, {"a/x.txt": b"x", "b/y.pdf": b"y"}))),
-        case("flat", "", "", archive(lambda p: pack(p, {f"{n}.jpg": photo(0, n) for n in (1, 2, 3)}))),
-        case("one-class", "", "", archive(lambda p: pack(p, {f"00.Arch/{n}.jpg": photo(0, n) for n in range(9)}))),
+        case(
+            "flat", "", "", archive(lambda p: pack(p, {f"{n}.jpg": photo(0, n) for n in (1, 2, 3)}))
+        ),
+        case(
+            "one-class",
+            "",
+            "",
+            archive(lambda p: pack(p, {f"00.Arch/{n}.jpg": photo(0, n) for n in range(9)})),
+        ),
         case("empty-class", "", "", members({"photos/train/03.Empty/": b""})),
         case("single-photo", "", "", members({"photos/train/03.Lone/0.jpg": photo(3, 0)})),
-        case("only-train", "", "", members({f"photos/train/03.New/{n}.jpg": b"" for n in range(3)})),
+        case(
+            "only-train", "", "", members({f"photos/train/03.New/{n}.jpg": b"" for n in range(3)})
+        ),
         case("only-test", "", "", members({"photos/test/03.New/1.jpg": b"x"})),
         case("folder-flat", "", "", folder(lambda p: None)),
         case("folder-link", "", "", folder(lambda p: (p / "photos/x.jpg").symlink_to("/etc"))),

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import io
+import os
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -13,9 +14,9 @@ from typing import Any
 import numpy as np
 import yaml
 from conftest import ROOT
+from mistakes.running import Done, Running, Setting
 from PIL import Image
 
-from mistakes.running import Done, Running, Setting
 from tools.preset import set_value
 
 CLASSES = ("00.Arch", "01.Mill", "02.Tower")
@@ -90,18 +91,27 @@ class Project:
         """Run a command in the folder to its end."""
         return self.start(command, setting).finish()
 
+    def unlock(self) -> None:
+        """Give their user back the rights to folders and files."""
+        for path in [self.folder, *self.folder.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o700 if path.is_dir() else 0o600))
+
     def snapshot(self) -> dict[str, str]:
-        """Return what stands in the folder, `.state` aside: each path and what it is."""
+        """Return what stands in the folder: each path and what it is.
+
+        Aside from `.state`, which outlives commands on purpose, and from DVC's own files.
+        """
         found = {}
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder).as_posix()
-            if name.split("/")[0] == ".state":
+            if name.split("/")[0] in (".state", ".dvc"):
                 continue
             if path.is_symlink():
                 found[name] = f"link to {path.readlink()}"
             elif path.is_dir():
                 found[name] = "folder"
-            elif path.is_file():
+            elif os.access(path, os.R_OK):
                 found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
         return found
 
@@ -177,6 +187,7 @@ class Projects:
 
     def restore(self, spoilt: Project, level: str) -> None:
         """Mend all that its user did to a copy, and keep what commands left in `.state`."""
+        spoilt.unlock()
         for path in spoilt.folder.iterdir():
             if path.name == ".state":
                 continue

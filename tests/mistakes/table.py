@@ -1,6 +1,7 @@
 """What a case of the table is, and how what was read is compared with what the page says."""
 
 import re
+import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ class Case:
         setting: of the command that fails.
         status: its exit status.
         again: whether the same command is run once more with the mistake mended.
+        stop: a signal to send, as a terminal does, once `ready` says so.
+        ready: whether the command is in the midst of its work.
     """
 
     id: str
@@ -35,6 +38,8 @@ class Case:
     setting: Setting = field(default_factory=Setting)
     status: int = 1
     again: bool = True
+    stop: signal.Signals | None = None
+    ready: Callable[[Project], bool] = bool
 
 
 @dataclass(frozen=True)
