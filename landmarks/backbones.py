@@ -134,9 +134,10 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
     try:
         chosen = torchvision_models.get_model_weights(name).DEFAULT
         return chosen.get_state_dict(progress=True, check_hash=True, map_location="cpu")
-    except (URLError, OSError, RuntimeError) as error:  # a wrong hash is a RuntimeError
+    except (OSError, RuntimeError) as error:  # a wrong hash is a RuntimeError
+        reason = error.reason if isinstance(error, URLError) else error
         raise LandmarksError(
-            f"cannot download torchvision's weights of {name}: {error}",
+            f"cannot download torchvision's weights of {name}: {reason}",
             hint="Download them elsewhere and run `make preset NAME=… WEIGHTS=<file>`.",
         ) from error
 
@@ -148,16 +149,17 @@ def _state_dict(path: Path, expected: str | None) -> Mapping[str, Tensor]:
     if expected is not None and (found := files.sha256(path)) != expected:
         raise LandmarksError(
             f"{path} has SHA-256 {found}, but train.transfer.weights_sha256 is {expected}",
-            hint="If you meant to change the file, record the new one: " + hint,
+            hint="If you meant to change it, `make preset NAME=… WEIGHTS=<file>` records that.",
         )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - torch.load raises whatever the bytes provoke
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # PyTorch's own words advise to load it all the same, code and all.
         raise LandmarksError(
-            f"{path} is not a plain state dict of tensors ({reason})",
+            f"{path} is not a plain state dict of tensors and was not loaded: it is damaged, "
+            "another kind of file, or holds code",
             hint="Save it with safetensors or torch.save(model.state_dict()).",
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):

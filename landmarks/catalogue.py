@@ -3,7 +3,7 @@
 import csv
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +66,10 @@ class Catalogue:
         return bool(self.rows) and all(
             _INVENTED_CODE.fullmatch(row.country_code or "") for row in self.rows.values()
         )
+
+    def missing(self, classes: Iterable[str]) -> list[str]:
+        """Return the classes without a row."""
+        return [name for name in classes if name not in self.rows]
 
     def lookup(self, class_name: str) -> Landmark:
         """Return the row of a class, or one with a name made of the folder's and no place."""
@@ -137,7 +141,9 @@ def _read_rows(reader: "csv.DictReader[str]", path: str | Path) -> Iterator[tupl
 def _read_row(cells: dict[str, str], where: str) -> Landmark:
     for column in ("class", "name"):
         if not cells[column]:
-            raise LandmarksError(f"{where}: {column} is empty")
+            raise LandmarksError(
+                f"{where}: {column} is empty", hint="Class and name are needed in every row."
+            )
     code = cells["country_code"]
     if code and not re.fullmatch("[A-Z]{2}", code):
         raise LandmarksError(
@@ -147,7 +153,9 @@ def _read_row(cells: dict[str, str], where: str) -> Landmark:
     latitude = _degrees(cells["latitude"], 90, f"{where}: latitude")
     longitude = _degrees(cells["longitude"], 180, f"{where}: longitude")
     if (latitude is None) != (longitude is None):
-        raise LandmarksError(f"{where}: one coordinate is empty and the other is not")
+        raise LandmarksError(
+            f"{where}: one coordinate is empty and the other is not", hint="Give both, or none."
+        )
     return Landmark(
         class_name=cells["class"],
         name=cells["name"],

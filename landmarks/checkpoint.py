@@ -1,6 +1,7 @@
 """Recovery state of a long training: it survives a kill, and only its own run ever finds it."""
 
 import hashlib
+import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -63,8 +64,11 @@ class Checkpoint:
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write `state` (tensors, numbers, strings, lists and dicts), whole or not at all."""
+        # Through memory: writing itself, PyTorch makes a RuntimeError of a full disk.
+        packed = io.BytesIO()
+        torch.save(dict(state), packed)
         with files.replacing(self.path) as temporary:
-            torch.save(dict(state), temporary)
+            temporary.write_bytes(packed.getbuffer())
 
     def drop(self) -> None:
         """Forget the run: it succeeded."""

@@ -48,14 +48,17 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_text(path, text + "\n")
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file.
+def read_json(path: str | os.PathLike[str], *keys: str) -> Any:
+    """Read a JSON file; where `keys` are named, it must be an object that has them.
 
     Raises:
-        LandmarksError: it is missing or not JSON.
+        LandmarksError: it is missing, not JSON, or lacks a key.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        tree = json.loads(Path(path).read_text(encoding="utf-8"))
+        if missing := [key for key in keys if not isinstance(tree, dict) or key not in tree]:
+            raise ValueError(f"it has no `{missing[0]}`")
+        return tree
     except FileNotFoundError:
         raise LandmarksError(f"there is no {path}", hint="Run `dvc repro` to make it.") from None
     except ValueError as error:

@@ -190,12 +190,12 @@ def load_weights(path: str | Path) -> tuple[nn.Module, ModelInfo]:
         with safe_open(path, framework="pt") as file:
             info = ModelInfo.model_validate_json((file.metadata() or {})["landmarks"])
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        network = build(info)
+        network.load_state_dict(state)
     except FileNotFoundError:
         raise LandmarksError(f"there is no weights file {path}", hint=hint) from None
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise LandmarksError(
             f"{path} is damaged or not a weights file of ours", hint=hint
         ) from error
-    network = build(info)
-    network.load_state_dict(state)
     return network.eval(), info

@@ -1,11 +1,13 @@
-"""How fast each parameter learns: the schedule, the optimizers, and the groups they get."""
+"""How fast each parameter learns: schedule, optimizers, their groups, and when it is too fast."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from landmarks.errors import LandmarksError
 from landmarks.params import Training, Transfer
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
@@ -104,3 +106,20 @@ def parameter_groups(
         }
         for (is_new, plain, _), parameters in groups.items()
     ]
+
+
+def check_finite(row: Mapping[str, float], settings: Training) -> None:
+    """Refuse an epoch in which the training blew up: what follows would fail obscurely.
+
+    Args:
+        row: `epoch` and the losses, nats.
+        settings: of the CNN.
+
+    Raises:
+        LandmarksError: a loss is NaN or infinite.
+    """
+    if not (math.isfinite(row["train_loss"]) and math.isfinite(row["val_loss"])):
+        raise LandmarksError(
+            f"the loss is no longer a number in epoch {row['epoch']:.0f}, at lr {settings.lr:g}",
+            hint="Lower lr of this CNN in params.yaml, or raise lr_warmup_epochs.",
+        )

@@ -11,6 +11,7 @@ from landmarks.errors import LandmarksError
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Pixels = Annotated[int, Field(ge=16, le=1024)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -18,13 +19,13 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 class Group(BaseModel):
     """A closed group of parameters: an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Sample(Group):
     """The built-in sample of invented landmarks."""
 
-    seed: int = Field(ge=0, description="draws other photos of the same landmarks")
+    seed: Seed = Field(description="draws other photos of the same landmarks")
     train_photos: int = Field(ge=2, description="train photos of each landmark")
     test_photos: int = Field(ge=1, description="test photos of each landmark")
     negatives: int = Field(ge=0, description="pictures that show no landmark")
@@ -51,7 +52,7 @@ class Decode(Group):
 class Split(Group):
     """How photos get their role."""
 
-    seed: int = Field(ge=0)
+    seed: Seed
     validation_share: Share = Field(description="of the train photos")
     test_share: Share = Field(description="of all photos, where the archive has no test folder")
     near_duplicate_distance: int = Field(
@@ -62,7 +63,7 @@ class Split(Group):
 class Training(Group):
     """What both CNNs share. Names follow torchvision's classification references."""
 
-    seed: int = Field(ge=0)
+    seed: Seed
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=2, description="photos a step, over all processes")
     initial_crop_size: Pixels = Field(description="side of the random crops of the first epoch")
@@ -85,7 +86,7 @@ class Training(Group):
     model_ema_decay: Rate = Field(description="a step; 0 switches the moving average off")
     patience: int = Field(ge=1, description="epochs without a better validation before the stop")
     precision: Literal["auto", "32-true", "bf16-mixed"]
-    threads: int = Field(ge=0, description="CPU threads of PyTorch; 0 lets PyTorch choose")
+    threads: int = Field(ge=0, le=1024, description="CPU threads of PyTorch; 0 lets PyTorch choose")
 
     @model_validator(mode="after")
     def _crops_grow(self) -> Self:
@@ -96,7 +97,10 @@ class Training(Group):
     @model_validator(mode="after")
     def _warm_up_fits(self) -> Self:
         if self.lr_warmup_epochs >= self.epochs:
-            raise ValueError("lr_warmup_epochs must be smaller than epochs")
+            raise ValueError(
+                f"lr_warmup_epochs must be smaller than epochs; they are {self.lr_warmup_epochs:g} "
+                f"and {self.epochs}"
+            )
         return self
 
 
@@ -134,6 +138,22 @@ class Train(Group):
 
     scratch: Scratch
     transfer: Transfer
+
+
+def chosen_cnn(arguments: list[str]) -> str:
+    """Return the CNN that a stage's command names, e.g. `python -m stages.train scratch`.
+
+    Raises:
+        LandmarksError: it names none, or one that does not exist.
+    """
+    names = list(Train.model_fields)
+    if len(arguments) != 2 or arguments[1] not in names:
+        given = " ".join(arguments[1:])
+        raise LandmarksError(
+            f"there is no CNN {given!r}" if given else "no CNN is named",
+            hint=f"Name one of: {', '.join(names)}.",
+        )
+    return arguments[1]
 
 
 class Calibrate(Group):
@@ -188,17 +208,37 @@ def load(path: str | Path = "params.yaml") -> Params:
             f"{path} is missing in {Path.cwd()}",
             hint="Run from the project's folder, or `make preset NAME=sample` to make it.",
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise LandmarksError(f"{path} is not valid YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise LandmarksError(
+            f"{path} is not UTF-8 (byte {error.start})", hint="Save it as UTF-8."
+        ) from error
+    except yaml.YAMLError as error:
+        raise _no_yaml(error, str(path)) from error
     return parse(tree, str(path))
 
 
 def parse(tree: Any, where: str = "params.yaml") -> Params:
     """Check a tree of parameters as `load` does; `where` names it in messages."""
+    if not isinstance(tree, dict):
+        raise LandmarksError(
+            f"{where} holds no groups of parameters",
+            hint="`make preset NAME=sample` writes it anew; presets/ has complete ones.",
+        )
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
         raise LandmarksError(*_explain(error, where)) from error
+
+
+def _no_yaml(error: yaml.YAMLError, where: str) -> LandmarksError:
+    """Return the error that names line and column, as editors count them."""
+    said = str(error)
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        where += f":{error.problem_mark.line + 1}:{error.problem_mark.column + 1}"
+        said = error.problem or said
+    return LandmarksError(
+        f"{where} is not valid YAML: {said}", hint="Look at that line and at the one above it."
+    )
 
 
 def _explain(error: ValidationError, where: str) -> tuple[str]:
@@ -214,13 +254,37 @@ def _explain(error: ValidationError, where: str) -> tuple[str]:
         guess = f" Did you mean `{close[0]}`?" if close else ""
         said = f"unknown key `{key}` in {where}.{guess} Valid keys there: {', '.join(valid)}"
     elif first["type"] == "missing":
-        said = f"`{key}` is missing in {where}"
+        said = f"`{key}` is missing in {where}. The files in presets/ have every key"
+    elif first["type"] == "model_type":
+        group = ", ".join(_group_at(path).model_fields)
+        said = (
+            f"`{key}` in {where} is {first['input']!r}, but should be a group with the keys {group}"
+        )
     else:
         reason = first["msg"].removeprefix("Value error, ")
-        said = f"`{key}` in {where}: {reason[:1].lower()}{reason[1:]}, but it is {first['input']!r}"
+        reason = _PLAINER.get(first["type"], reason.replace("Input should", "should"))
+        said = f"`{key}` in {where} {reason}, but it is {first['input']!r}"
         if isinstance(first["input"], dict):
             said = f"`{key}` in {where}: {reason}"
+        elif first["type"] == "float_type" and (number := _as_number(first["input"])):
+            said += f"; YAML takes that for text, write {number}"
     return (said + (f" (and {more} more)" if more else ""),)
+
+
+_PLAINER = {
+    "string_pattern_mismatch": "should be 64 hexadecimal digits, a SHA-256",
+    "int_type": "should be a whole number",
+    "float_type": "should be a number",
+    "bool_type": "should be true or false",
+}
+
+
+def _as_number(value: object) -> str:
+    """Return a text such as `1e-3`, which YAML 1.1 takes for no number, as one it does."""
+    try:
+        return repr(float(value)) if isinstance(value, str) else ""
+    except ValueError:
+        return ""
 
 
 def _group_at(path: list[str]) -> type[BaseModel]:

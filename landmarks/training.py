@@ -20,7 +20,7 @@ from landmarks.checkpoint import Checkpoint
 from landmarks.data.augmentation import batch_transform, seed_of
 from landmarks.data.batches import AugmentedPhotos, EpochBatches, loader
 from landmarks.errors import LandmarksError
-from landmarks.optimization import NORMS, lr_factor, make_optimizers
+from landmarks.optimization import NORMS, check_finite, lr_factor, make_optimizers
 from landmarks.params import Training, Transfer
 
 MAX_GRADIENT_NORM = 1.0
@@ -58,6 +58,15 @@ class Fitted:
     best_epoch: int
 
 
+def check_shares(settings: Training, processes: int) -> None:
+    """Refuse a number of processes that cannot share a batch evenly."""
+    if settings.batch_size % processes:
+        raise LandmarksError(
+            f"batch_size is {settings.batch_size} and cannot be shared by {processes} processes",
+            hint=f"Choose a multiple of {processes}.",
+        )
+
+
 def make_fabric(settings: Training) -> Fabric:
     """Set PyTorch up: device, processes (all that torchrun started), precision and threads.
 
@@ -66,11 +75,7 @@ def make_fabric(settings: Training) -> Fabric:
     """
     cuda = inference.device().type == "cuda"
     world, local = (int(os.environ.get(key, 1)) for key in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    if settings.batch_size % world:
-        raise LandmarksError(
-            f"batch_size is {settings.batch_size} and cannot be shared by {world} processes",
-            hint=f"Choose a multiple of {world}.",
-        )
+    check_shares(settings, world)
     if not cuda:
         environment.keep_memory()
     if settings.threads:
@@ -196,6 +201,7 @@ class Trainer:
             logits.float(), targets, label_smoothing=self.settings.label_smoothing
         )
         self.fabric.backward(loss)
+        # Gradients that are no numbers show in the loss, which is checked after the epoch.
         nn.utils.clip_grad_norm_(self.plain.parameters(), MAX_GRADIENT_NORM)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -281,6 +287,7 @@ def fit(trainer: Trainer, checkpoint: Checkpoint) -> Fitted:
         # Running statistics differ between processes; all must judge by the first one's, or one
         # would stop while the others wait for it.
         row = trainer.fabric.broadcast(row)
+        check_finite(row, settings)
         progress["history"].append(row)
         if progress["best_epoch"] < 0 or _better(row, progress["history"][progress["best_epoch"]]):
             progress["best_epoch"] = epoch

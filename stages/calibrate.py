@@ -12,7 +12,7 @@ from landmarks.inference import Normalized, run_module
 
 
 def main() -> None:
-    cnn = sys.argv[1]
+    cnn = params.chosen_cnn(sys.argv)
     settings = params.load()
     store = PhotoStore.open("data/photos")
     split = read_split("data/split.csv", photos=len(store.table))

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from landmarks import catalogue, files, params
-from landmarks.data.roles import read_split
+from landmarks.data.roles import class_names, read_split
 from landmarks.data.store import PhotoStore
 from landmarks.errors import run
 from landmarks.export import Origin, Photos, export_cnn, fingerprint
@@ -13,7 +13,7 @@ PHOTOS, SPLIT = Path("data/photos"), Path("data/split.csv")
 
 
 def main() -> None:
-    cnn = sys.argv[1]
+    cnn = params.chosen_cnn(sys.argv)
     settings = params.load()
     groups = settings.model_dump(include={"download", "decode", "split", "calibrate", "export"})
     groups[f"train.{cnn}"] = getattr(settings.train, cnn).model_dump()
@@ -23,18 +23,23 @@ def main() -> None:
         data={path.name: files.sha256(path) for path in (PHOTOS / "photos.csv", SPLIT)},
         params=fingerprint(groups),
     )
+    split = read_split(SPLIT, photos=len(store.table))
+    places = catalogue.load(settings.export.catalogue)
     differences = export_cnn(
         Path(f"models/{cnn}/weights.safetensors"),
-        files.read_json(f"models/{cnn}/calibration.json"),
-        catalogue.load(settings.export.catalogue),
-        Photos(
-            store,
-            read_split(SPLIT, photos=len(store.table)),
-            Path("data/landmark_images.zip"),
-        ),
+        files.read_json(f"models/{cnn}/calibration.json", "temperature"),
+        places,
+        Photos(store, split, Path("data/landmark_images.zip")),
         origin,
         Path(f"models/{cnn}"),
     )
+    classes = class_names(split)
+    if missing := places.missing(classes):
+        print(
+            f"note: {settings.export.catalogue} has no row for {len(missing)} of {len(classes)} "
+            f"classes, which get their folder's name and no place: {', '.join(missing[:5])}"
+            + (", …" if len(missing) > 5 else "")
+        )
     for found in differences:
         print(f"{cnn}: {found.file} is within {found.largest:.1e} of PyTorch on real photos")
 

@@ -9,7 +9,9 @@ CNNS = ("scratch", "transfer")
 
 
 def main() -> None:
-    validations = {cnn: read_json(f"metrics/{cnn}/validation.json") for cnn in CNNS}
+    validations = {
+        cnn: read_json(f"metrics/{cnn}/validation.json", "accuracy", "nll") for cnn in CNNS
+    }
     sizes = {cnn: card.read(f"models/{cnn}").files[card.ONNX].bytes for cnn in CNNS}
     cnn, reason = choose(params.load().release.model, validations, sizes)
     deliver(f"models/{cnn}", "models/landmarks")

@@ -1,6 +1,6 @@
 """train: fit one of the two CNNs and keep its best weights by validation."""
 
-import os
+import signal
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,11 +10,11 @@ import pandas as pd
 from landmarks import checkpoint, environment, models, params
 from landmarks.data.roles import class_names, labels, read_split, rows
 from landmarks.data.store import PhotoStore
-from landmarks.errors import run
+from landmarks.errors import Terminated, run
 from landmarks.files import read_json, write_text
 from landmarks.locks import alone
 from landmarks.params import Scratch, Transfer
-from landmarks.training import Trainer, TrainingData, fit, make_fabric
+from landmarks.training import Trainer, TrainingData, check_shares, fit, make_fabric
 
 SPLIT, NORMALIZATION = Path("data/split.csv"), Path("data/normalization.json")
 PHOTOS = Path("data/photos")
@@ -22,7 +22,7 @@ PHOTOS = Path("data/photos")
 
 def read_data() -> TrainingData:
     """Return the train and validation rows of the split."""
-    store, normalization = PhotoStore.open(PHOTOS), read_json(NORMALIZATION)
+    store, normalization = PhotoStore.open(PHOTOS), read_json(NORMALIZATION, "mean", "std")
     split = read_split(SPLIT, photos=len(store.table))
     train, val = rows(split, "train"), rows(split, "val")
     return TrainingData(
@@ -38,16 +38,26 @@ def read_data() -> TrainingData:
 
 
 def launch(processes: int) -> None:
-    """Become torchrun, which starts this stage in so many processes of this machine."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "stages.train", *sys.argv[1:]])
+    """Be torchrun, which starts this stage in so many processes of this machine."""
+    from torch.distributed import run as torchrun
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    command = ["--standalone", f"--nproc-per-node={processes}", "-m", "stages.train"]
+    try:
+        torchrun.main([*command, *sys.argv[1:]])
+    except ChildFailedError:
+        raise SystemExit(1) from None  # the process that failed has said why
+    except SignalException as error:
+        raise (KeyboardInterrupt if error.sigval == signal.SIGINT else Terminated) from None
 
 
 def main() -> None:
-    cnn = sys.argv[1]
-    if environment.processes() > 1 and not environment.launched():
-        launch(environment.processes())
+    cnn = params.chosen_cnn(sys.argv)
     settings: Scratch | Transfer = getattr(params.load().train, cnn)
+    if environment.processes() > 1 and not environment.launched():
+        check_shares(settings, environment.processes())
+        return launch(environment.processes())
     first = environment.rank() == 0
     lock = alone(checkpoint.STATE / f"train-{cnn}.lock", f"the training of {cnn}")
     with lock if first else nullcontext():

@@ -161,7 +161,7 @@ def _count_entries(path: Path, limits: Limits) -> None:
     """
     try:
         with path.open("rb") as file:
-            start, end = _directory(file)
+            start, end = find_directory(file)
             file.seek(start)
             seen, tail = 0, b""
             while (left := end - file.tell()) > 0 and (chunk := file.read(min(_CHUNK, left))):
@@ -179,8 +179,12 @@ def _count_entries(path: Path, limits: Limits) -> None:
         raise too_many(str(path), limits)
 
 
-def _directory(file: BinaryIO) -> tuple[int, int]:
-    """Return where the central directory starts and ends; ValueError where there is none."""
+def find_directory(file: BinaryIO) -> tuple[int, int]:
+    """Return at which byte of a zip the central directory starts, and where it ends.
+
+    Raises:
+        ValueError, struct.error: there is none: the zip is cut off, or no zip.
+    """
     size = file.seek(0, os.SEEK_END)
     tail_start = max(0, size - _LONGEST_COMMENT - _END_BYTES - _LOCATOR_BYTES)
     file.seek(tail_start)
@@ -196,6 +200,9 @@ def _directory(file: BinaryIO) -> tuple[int, int]:
             length, end = struct.unpack_from("<Q", record, 40)[0], tail_start + locator - 56
     if length > end:
         raise ValueError("the directory is longer than the file")
+    file.seek(end - length)
+    if length and file.read(len(_ENTRY)) != _ENTRY:
+        raise ValueError("what should be the directory is something else")
     return end - length, end
 
 

@@ -7,11 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from landmarks.errors import LandmarksError
+from landmarks.errors import FORBIDDEN, FULL, LandmarksError, forbidden
 from landmarks.files import replacing
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
@@ -28,13 +25,10 @@ def telling_disk_errors(folder: Path, kept: Callable[[], int] = lambda: 0) -> It
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise _full(folder, "", kept()) from error
-        if error.errno in _FORBIDDEN:
-            raise LandmarksError(
-                f"{error.filename or folder} may not be read or written: {error.strerror}",
-                hint="Give your user the right to it, or work in a folder that is yours.",
-            ) from error
+        if error.errno in FORBIDDEN:
+            raise forbidden(error, folder) from error
         raise
 
 

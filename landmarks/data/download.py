@@ -3,7 +3,8 @@
 import os
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
@@ -51,21 +52,30 @@ def download(
 def _download(
     settings: Download, archive: Path, negatives: Path, state: Path, patience: Patience
 ) -> None:
-    if settings.source == SAMPLE:
-        if settings.sha256:
-            raise LandmarksError(
-                "`download.sha256` is set, but the sample is drawn, not downloaded",
-                hint="Set it to null in params.yaml.",
-            )
-        _draw(settings.sample, archive, negatives)
-    else:
-        _bring(settings.source, settings.sha256, archive, _classes, state, patience)
-    if settings.negatives:
-        source, checksum = settings.negatives, settings.negatives_sha256
-        _bring(source, checksum, negatives, _kinds, state, patience)
-    elif settings.source != SAMPLE:
-        with files.replacing(negatives) as temporary:
-            zipfile.ZipFile(temporary, "w").close()
+    """Bring both archives, the small one first, and put them into place when both are right."""
+    sample = settings.source == SAMPLE
+    if sample and settings.sha256:
+        raise LandmarksError(
+            "`download.sha256` is set, but the sample is drawn, not downloaded",
+            hint="Set it to null in params.yaml.",
+        )
+    with ExitStack() as brought:
+        wholes = []
+        if settings.negatives:
+            named = settings.negatives, settings.negatives_sha256
+            whole = brought.enter_context(_bringing(*named, negatives, _kinds, state, patience))
+            wholes.append((whole, negatives))
+        if not sample:
+            named = settings.source, settings.sha256
+            whole = brought.enter_context(_bringing(*named, archive, _classes, state, patience))
+            wholes.append((whole, archive))
+        if sample:
+            _draw(settings.sample, archive, negatives)
+        elif not settings.negatives:
+            with files.replacing(negatives) as temporary:
+                zipfile.ZipFile(temporary, "w").close()
+        for whole, destination in wholes:
+            move(whole, destination)
 
 
 def _draw(settings: Sample, archive: Path, negatives: Path) -> None:
@@ -79,15 +89,16 @@ def _draw(settings: Sample, archive: Path, negatives: Path) -> None:
         write_sample(archive, negatives, settings, progress)
 
 
-def _bring(
+@contextmanager
+def _bringing(
     source: str,
     sha256: str | None,
     destination: Path,
     place: Callable[[Archive, str], list[Photo]],
     state: Path,
     patience: Patience,
-) -> None:
-    """Fetch an archive, make it a zip, look at what is in it, and only then put it into place."""
+) -> Iterator[Path]:
+    """Fetch an archive, make it a zip, look at what is in it; yield it, ready to be moved."""
     folder = Path(source).expanduser()
     origin = folder if folder.is_dir() else state / f"{destination.stem}.fetched"
     if folder.is_dir() and sha256:
@@ -96,21 +107,22 @@ def _bring(
         )
     whole = state / f"{destination.stem}.zip"
     try:
-        if not folder.is_dir():
-            fetch(source, origin, sha256=sha256, state=state, patience=patience)
-        if origin.is_file() and repack.kind(_head(origin)) == "zip":
-            os.replace(origin, whole)
-        else:
-            repack.normalise(origin, whole)
-        with open_archive(whole) as archive:
-            _report(archive, place(archive, shown(source)), destination)
-        move(whole, destination)
-    except LandmarksError as error:
-        # Its user knows the archive by the name they gave it, not by where we keep it.
-        said = error.message
-        for ours in (whole, origin):
-            said = said.replace(str(ours), shown(source))
-        raise LandmarksError(said, hint=error.hint) from error
+        try:
+            if not folder.is_dir():
+                fetch(source, origin, sha256=sha256, state=state, patience=patience)
+            if origin.is_file() and repack.kind(_head(origin)) == "zip":
+                os.replace(origin, whole)
+            else:
+                repack.normalise(origin, whole)
+            with open_archive(whole) as archive:
+                _report(archive, place(archive, shown(source)), destination)
+        except LandmarksError as error:
+            # Its user knows the archive by the name they gave it, not by where we keep it.
+            said = error.message
+            for ours in (whole, origin):
+                said = said.replace(str(ours), shown(source))
+            raise LandmarksError(said, hint=error.hint) from error
+        yield whole
     finally:
         whole.unlink(missing_ok=True)
         if origin != folder:
@@ -127,7 +139,12 @@ def _classes(archive: Archive, name: str) -> list[Photo]:
 
 
 def _kinds(archive: Archive, name: str) -> list[Photo]:
-    return kinds(archive.members, archive=name)
+    if not (found := kinds(archive.members, archive=name)):
+        raise LandmarksError(
+            f"{name} has no photo",
+            hint="Name another archive in `download.negatives`, or set it to null.",
+        )
+    return found
 
 
 def _report(archive: Archive, photos: list[Photo], destination: Path) -> None:

@@ -1,8 +1,8 @@
 """Bring one large file here: resumed after a break, checked, and in place only when whole."""
 
+import struct
 import sys
 import time
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from landmarks import files
 from landmarks.data import repack
+from landmarks.data.archive import find_directory
 from landmarks.data.partial import Identity, Partial
-from landmarks.data.remote import LOCAL_COPY, Changed, Hiccup, reading, shown
+from landmarks.data.remote import LOCAL_COPY, Changed, Hiccup, advice, reading, shown
 from landmarks.errors import LandmarksError
 
 _ADVANCE = 1 << 20
@@ -157,7 +158,7 @@ def _is_archive(partial: Partial, source: str) -> bool:
     what = "a web page" if page else "empty" if not head else "another file"
     raise LandmarksError(
         f"{shown(source)} is no zip or tar archive but {what}",
-        hint=f"Check `download` in params.yaml. {LOCAL_COPY}",
+        hint=advice(source, "Check `download` in params.yaml."),
     )
 
 
@@ -177,11 +178,13 @@ def _check(partial: Partial, source: str, sha256: str | None) -> None:
 
 def _check_zip(partial: Partial, source: str) -> None:
     try:
-        zipfile.ZipFile(partial.path).close()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        with partial.path.open("rb") as file:
+            find_directory(file)
+    except (struct.error, ValueError) as error:
         raise LandmarksError(
-            f"{shown(source)} ended after {partial.size:,} bytes and is no whole zip: {error}",
-            hint=f"It is truncated, or its server states a wrong length. {LOCAL_COPY}",
+            f"{shown(source)} ended after {partial.size:,} bytes and is no whole zip: it has no "
+            "directory at its end",
+            hint=advice(source, "It is truncated, or its server states a wrong length."),
         ) from error
 
 

@@ -23,6 +23,7 @@ _MARKS = ("ETag", "etag", "version_id", "generation", "mtime", "LastModified", "
 LOCAL_COPY = (
     "Or give a local copy: `make preset NAME=landmarks50 SOURCE=/path/to/landmark_images.zip`."
 )
+_COPY_AGAIN = "It may be truncated or another file: look into it, or copy it again."
 
 
 class Hiccup(Exception):
@@ -52,6 +53,11 @@ def shown(source: str) -> str:
     if not (url.username or url.password or (url.query and url.scheme.startswith("http"))):
         return source
     return url._replace(netloc=url.netloc.rpartition("@")[2], query="").geturl()
+
+
+def advice(source: str, elsewhere: str) -> str:
+    """Return what to do about a wrong file: `elsewhere` and a local copy, if it is not local."""
+    return f"{elsewhere} {LOCAL_COPY}" if "://" in source else _COPY_AGAIN
 
 
 @contextmanager
@@ -127,10 +133,12 @@ def _http_reply(response: requests.Response, offset: int, known: Identity) -> Re
         if identity != Identity(known.size or identity.size, known.mark):
             raise Changed("the file changed on the server")
         return Reply(identity, offset, _body(response, decode=False))
-    hint = "Log in is needed there" if status in (401, 403, 407) else "Check the address"
+    hint = "Check the address: `download` in params.yaml."
+    if status in (401, 403, 407):
+        hint = "It wants a login: fetch the file with a browser."
     raise LandmarksError(
         f"{shown(response.url)}: the server answers {status} {response.reason}",
-        hint=f"{hint}: `download` in params.yaml. {LOCAL_COPY}",
+        hint=f"{hint} {LOCAL_COPY}",
     )
 
 
@@ -165,7 +173,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, urllib3.exceptions.IncompleteRead):
         return "the connection ended too early"
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return said or type(error).__name__
+    return said.rstrip(".") or type(error).__name__
 
 
 @contextmanager

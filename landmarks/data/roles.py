@@ -32,6 +32,14 @@ def read_split(path: str | Path, *, photos: int | None = None) -> pd.DataFrame:
         raise LandmarksError(
             f"{path} has {len(split)} rows for {photos} decoded photos", hint=_HINT
         )
+    if not np.array_equal(split["id"], np.arange(len(split))):
+        raise LandmarksError(f"{path} is damaged: its ids are not 0, 1, 2, ...", hint=_HINT)
+    measured = set(split.loc[split["role"].isin(("val", "test")), "class"])
+    if strangers := sorted(measured - set(class_names(split))):
+        raise LandmarksError(
+            f"{path} is damaged: {strangers[0]!r} has photos to measure with, but none to train on",
+            hint=_HINT,
+        )
     return split
 
 

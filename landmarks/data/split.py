@@ -33,7 +33,8 @@ def assign_splits(photos: pd.DataFrame, settings: params.Split) -> pd.DataFrame:
         Columns `COLUMNS`, one row a photo, in the order of `id`.
 
     Raises:
-        LandmarksError: a class has no train photo, or there are fewer than two classes.
+        LandmarksError: a class has no train photo, there are fewer than two classes, or no photo
+            for validation or for test.
     """
     photos = photos.set_index("id", drop=False).sort_index()
     split = pd.DataFrame(
@@ -155,10 +156,12 @@ def _check_classes(split: pd.DataFrame) -> None:
     classes = set(split["class"])
     missing = sorted(classes - set(split.loc[split["role"] == "train", "class"]))
     if missing:
+        why = _reasons(split[split["class"].isin(missing)])
         raise LandmarksError(
             f"no photo is left to train on in {len(missing)} of {len(classes)} classes: "
             + ", ".join(missing[:5])
-            + (", …" if len(missing) > 5 else ""),
+            + (", …" if len(missing) > 5 else "")
+            + f" (most: {next(iter(why.index), 'in the test folder')})",
             hint="Add readable photos to these folders or leave the folders out.",
         )
     if len(classes) < 2:
@@ -166,12 +169,24 @@ def _check_classes(split: pd.DataFrame) -> None:
             f"there is only one class, {next(iter(classes), '?')}",
             hint="Give an archive with a folder of photos for each of two or more landmarks.",
         )
+    for role, purpose in (("val", "validation"), ("test", "test")):
+        if not (split["role"] == role).any():
+            raise LandmarksError(
+                f"no photo is left for {purpose}: near-duplicates stay on one side, and each class"
+                " keeps one to train on",
+                hint="Add other photos, or lower split.near_duplicate_distance.",
+            )
+
+
+def _reasons(split: pd.DataFrame) -> pd.Series:
+    """Return how many photos were dropped, by reason, the commonest first."""
+    reasons = split.loc[split["role"] == "dropped", "reason"]
+    return reasons.str.replace(r" \d+$", "", regex=True).value_counts()
 
 
 def describe(split: pd.DataFrame) -> str:
     """Say in one line how many photos have which role, and why others were dropped."""
     counts = split["role"].value_counts()
     said = ", ".join(f"{counts[role]} {role}" for role in ROLES if role in counts)
-    reasons = split.loc[split["role"] == "dropped", "reason"].str.replace(r" \d+$", "", regex=True)
-    why = ", ".join(f"{n} {reason}" for reason, n in reasons.value_counts().sort_index().items())
+    why = ", ".join(f"{n} {reason}" for reason, n in _reasons(split).sort_index().items())
     return f"split: {len(class_names(split))} classes, {said}" + (f" ({why})" if why else "")

@@ -2,13 +2,11 @@
 
 import hashlib
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context, parent_process
@@ -17,7 +15,7 @@ from typing import BinaryIO
 from landmarks import images
 from landmarks.data.archive import Archive, open_archive
 from landmarks.data.photos import Verdict
-from landmarks.errors import LandmarksError
+from landmarks.errors import LandmarksError, deaf_to_interrupts
 
 _CHUNK = 16
 
@@ -75,7 +73,7 @@ def _until_death(
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers - 1:
-                with _deaf_to_interrupts():
+                with deaf_to_interrupts():
                     running[pool.submit(_decode_chunk, waiting[0], job)] = waiting[0]
                 waiting.popleft()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -91,7 +89,7 @@ def _until_death(
 def _check_alive(pool: ProcessPoolExecutor) -> None:
     """Tell processes that cannot start from photos that kill them."""
     try:
-        with _deaf_to_interrupts():
+        with deaf_to_interrupts():
             started = pool.submit(os.getpid)
         started.result()
     except BrokenProcessPool as error:
@@ -99,19 +97,6 @@ def _check_alive(pool: ProcessPoolExecutor) -> None:
             "the processes that decode photos die before they start",
             hint="Is memory short? Set LANDMARKS_WORKERS=1, or look at the messages above.",
         ) from error
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach, not even while they start: it is the parent's."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:

@@ -16,7 +16,7 @@ from landmarks.data.sample.develop import Photo
 from landmarks.data.sample.integer import Stream
 from landmarks.data.sample.negatives import draw_without_landmark
 from landmarks.data.sample.scene import Shot, photograph
-from landmarks.errors import LandmarksError
+from landmarks.errors import LandmarksError, deaf_to_interrupts
 from landmarks.files import replacing
 
 if TYPE_CHECKING:  # who only recognizes drawn photos has no PyYAML
@@ -147,7 +147,9 @@ def _drawn(orders: list[Order]) -> Iterator[tuple[str, bytes]]:
         yield from map(draw_file, orders)
         return
     # Fresh processes: a copy of a process that runs threads can hang.
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    with deaf_to_interrupts():
+        started = multiprocessing.get_context("spawn").Pool(workers)
+    with started as pool:
         yield from pool.imap_unordered(draw_file, orders, chunksize=8)
 
 

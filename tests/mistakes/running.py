@@ -1,0 +1,169 @@
+"""Real commands as their users run them, in processes of their own that start at once.
+
+Most of a command's first second or three goes into importing NumPy and PyTorch. Here a server
+process (Python's `forkserver`) has imported them, and each run is a fork of it that becomes
+`python -m MODULE`: its own folder, environment, limits, output, exit status and process group.
+"""
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import re
+import resource
+import runpy
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from multiprocessing import forkserver
+from pathlib import Path
+
+from conftest import ROOT
+
+LIBRARIES = ("numpy", "pandas", "PIL.Image", "pydantic", "requests", "fsspec", "yaml", "typer")
+HEAVY = ("torch", "torchvision", "lightning_fabric", "safetensors.torch", "scipy.sparse.csgraph")
+LONGEST = 120.0
+# What the caller's environment must not tell a command that is looked at.
+_OWN = re.compile("LANDMARKS_|PYTHONPATH$|.*_proxy$|.*_PROXY$|TORCHELASTIC|(LOCAL_)?RANK$")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a command is run.
+
+    Attributes:
+        environment: variables to set.
+        file_bytes: no file may grow beyond it: what a full disk is to a program.
+        memory_bytes: of address space.
+        bound: permission bits bind the process, even where it is root's.
+        haste: seconds between the tries of a download shrink to hundredths.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    file_bytes: int | None = None
+    memory_bytes: int | None = None
+    bound: bool = False
+    haste: bool = True
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended: exit status, negative for a signal, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Running:
+    """A command that runs in `folder`; its process group has its own number."""
+
+    def __init__(self, folder: Path, command: tuple[str, ...], setting: Setting) -> None:
+        self.folder, self.command = folder, command
+        self.output = folder.parent / "output"
+        self.output.mkdir(exist_ok=True)
+        context = multiprocessing.get_context("forkserver")
+        job = (str(folder), command, setting, str(self.output))
+        # The signature of Process does not know that this context makes its own kind of it.
+        self.process = context.Process(target=_become, args=job)
+        self.process.start()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal as a terminal does: to all processes of the command."""
+        assert self.process.pid
+        os.killpg(self.process.pid, number)
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Wait for something to happen while the command runs."""
+        deadline = time.monotonic() + LONGEST
+        while not ready():
+            if not self.process.is_alive() or time.monotonic() > deadline:
+                raise AssertionError(f"{self.command} ended before: {self.finish()}")
+            time.sleep(0.01)
+
+    def finish(self) -> Done:
+        """Wait for the end."""
+        self.process.join(LONGEST)
+        if self.process.is_alive():
+            self.process.kill()
+            raise AssertionError(f"{self.command} takes longer than {LONGEST:g} s")
+        out, err = ((self.output / name).read_text(errors="replace") for name in ("out", "err"))
+        assert self.process.exitcode is not None
+        return Done(self.process.exitcode, out, err)
+
+
+@contextlib.contextmanager
+def server() -> Iterator[None]:
+    """Start the process that the others are forks of, with all that takes time imported."""
+    context = multiprocessing.get_context("forkserver")
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # another test's, with less in it
+    context.set_forkserver_preload([*LIBRARIES, *HEAVY])
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    try:
+        yield
+    finally:
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+def _become(folder: str, command: tuple[str, ...], setting: Setting, output: str) -> None:
+    """Be `python -m COMMAND` in `folder`."""
+    os.setsid()
+    os.chdir(folder)
+    for number, name in ((1, "out"), (2, "err")):
+        handle = os.open(Path(output, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(handle, number)
+        os.close(handle)
+    for name in filter(_OWN.match, list(os.environ)):
+        del os.environ[name]
+    # Workers that the command starts are real new processes, which find the library here.
+    own = {"HOME": str(Path(folder).parent), "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
+    own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    own |= {"DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    os.environ |= own | {"LANDMARKS_DEVICE": "cpu", "LANDMARKS_WORKERS": "1", "COLUMNS": "200"}
+    os.environ |= setting.environment
+    if setting.bound:
+        _obey_permissions()
+    for name in [name for name in sys.modules if name.split(".")[0] in ("landmarks", "tools")]:
+        del sys.modules[name]
+    sys.argv = list(command)
+    # `python -m` finds modules in the folder first; `tools` stands in some of the projects.
+    sys.path[:] = [folder, str(ROOT), *(p for p in sys.path if p not in ("", folder, str(ROOT)))]
+    for limit, size in (
+        (resource.RLIMIT_FSIZE, setting.file_bytes),
+        (resource.RLIMIT_AS, setting.memory_bytes),
+    ):
+        if size is not None:
+            resource.setrlimit(limit, (size, size))
+    if setting.haste and command[0] == "stages.download":
+        _make_haste()
+    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+
+
+def _obey_permissions() -> None:
+    """Be bound by permission bits even as root, as people are that are not."""
+    if os.geteuid():
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process: capset(2)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the higher 32 bits
+    override, read_search = 1 << 1, 1 << 2
+    assert libc.capget(header, sets) == 0
+    for number in (0, 1):
+        sets[number] &= ~(override | read_search)
+    assert libc.capset(header, sets) == 0
+
+
+def _make_haste() -> None:
+    from landmarks.data import download
+    from landmarks.data.fetch import Patience
+
+    haste = Patience(tries=4, first_wait=0.01, longest_wait=0.5, timeout=0.5)
+    assert download.download.__kwdefaults__ is not None
+    download.download.__kwdefaults__["patience"] = haste
