@@ -3,30 +3,47 @@
 import hashlib
 import io
 import json
+import os
+import sys
 from collections.abc import Iterable, Mapping
+from importlib.machinery import ModuleSpec
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from landmarks import files
-from landmarks.errors import LandmarksError
+from landmarks.locks import STATE
 
-STATE = Path(".state")
-"""Ignored by Git and no out of a stage, so that DVC never deletes it."""
+_DIGEST = hashlib.sha256().digest_size
+_PACKAGES = ("lightning-fabric", "numpy", "torch", "torchvision")
+
+
+def modules(*packages: str) -> list[Path]:
+    """Return the files of all modules of some packages that this process has imported.
+
+    The module that Python was started with counts among them.
+    """
+    found: set[Path] = set()
+    for module in list(sys.modules.values()):
+        spec = getattr(module, "__spec__", None)
+        if isinstance(spec, ModuleSpec) and spec.name.split(".")[0] in packages and spec.origin:
+            found.add(Path(spec.origin))
+    return sorted(found)
 
 
 def fingerprint(settings: Mapping[str, Any], inputs: Iterable[Path]) -> str:
-    """Return a hash of all that decides a run: parameters, data, code and the PyTorch version.
+    """Return a hash of all that decides a run: parameters, data, code and the packages beneath.
 
     Args:
         settings: parameters and facts, as JSON knows them.
-        inputs: the data files and the modules that the run reads, in any order.
+        inputs: the data files and the modules that the run reads, in any order; by content.
     """
     parts = {
         "settings": dict(settings),
-        "torch": str(torch.__version__),
-        "files": {path.as_posix(): files.sha256(path) for path in sorted(inputs)},
+        "packages": {name: version(name) for name in _PACKAGES},
+        "files": {os.path.relpath(path): files.sha256(path) for path in inputs},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -47,28 +64,35 @@ class Checkpoint:
     def load(self) -> dict[str, Any] | None:
         """Return what was saved last, on the CPU, or None.
 
-        Raises:
-            LandmarksError: the file is not one that `save` wrote.
+        What is damaged is dropped with a note: `dvc repro` must heal by itself.
         """
         for other in self._others:
             other.unlink(missing_ok=True)
         if not self.path.exists():
             return None
-        try:
-            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:  # noqa: BLE001 - torch.load raises whatever the bytes provoke
-            raise LandmarksError(
-                f"the recovery state {self.path} is damaged", hint="Delete it and run again."
-            ) from error
+        content = self.path.read_bytes()
+        # PyTorch itself does not notice a flipped bit in a tensor.
+        if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+            note = f"the recovery state {self.path} is damaged: starting over"
+            print(note, file=sys.stderr, flush=True)
+            self.drop()
+            return None
+        state: dict[str, Any] = torch.load(
+            io.BytesIO(content[_DIGEST:]), map_location="cpu", weights_only=True
+        )
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write `state` (tensors, numbers, strings, lists and dicts), whole or not at all."""
+        """Write `state` (tensors, numbers, strings, lists and dicts), whole or not at all.
+
+        The file is the SHA-256 of what PyTorch saves, and then that.
+        """
         # Through memory: writing itself, PyTorch makes a RuntimeError of a full disk.
-        packed = io.BytesIO()
-        torch.save(dict(state), packed)
+        content = io.BytesIO()
+        torch.save(dict(state), content)
+        digest = hashlib.sha256(content.getbuffer()).digest()
         with files.replacing(self.path) as temporary:
-            temporary.write_bytes(packed.getbuffer())
+            temporary.write_bytes(digest + content.getbuffer())
 
     def drop(self) -> None:
         """Forget the run: it succeeded."""

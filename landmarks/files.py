@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 from landmarks.errors import LandmarksError
 
 _CHUNK = 1 << 20
+_LEFT = re.compile(r"\..*\.(\d+)(\.tar)?\.part")
+"""Names that `replacing` and its callers give: hidden, the number of the writing process, part."""
 
 
 @contextmanager
@@ -30,6 +34,36 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def clear_leftovers(*folders: Path) -> None:
+    """Remove what killed processes were writing into these folders, or into folders in them.
+
+    Only the temporary files and folders of `replacing` and its like are touched, and none of a
+    process that lives.
+    """
+    for folder in folders:
+        for left in [*folder.glob(".*.part"), *folder.glob("*/.*.part")]:
+            named = _LEFT.fullmatch(left.name)
+            if named is None or _lives(int(named[1])):
+                continue
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    """Return whether another process has this number. Its own is at most that of a dead one."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

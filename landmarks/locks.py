@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+STATE = Path(".state")
+"""Locks, and what outlives a killed run: ignored by Git and no out of a stage, so that DVC never
+deletes it."""
+
 
 @contextmanager
 def alone(path: Path, work: str) -> Iterator[None]:

@@ -6,9 +6,9 @@ from landmarks import models, params
 from landmarks.calibration import calibrate
 from landmarks.data.roles import labels, read_split, rows
 from landmarks.data.store import PhotoStore
-from landmarks.errors import run
 from landmarks.files import write_json
 from landmarks.inference import Normalized, run_module
+from stages.runner import run
 
 
 def main() -> None:

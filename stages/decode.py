@@ -4,7 +4,7 @@ from pathlib import Path
 
 from landmarks import environment, params
 from landmarks.data.decode import decode_archives, describe
-from landmarks.errors import run
+from stages.runner import run
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from landmarks import params
 from landmarks.data.download import download
-from landmarks.errors import run
+from stages.runner import run
 
 ARCHIVE, NEGATIVES = Path("data/landmark_images.zip"), Path("data/negatives.zip")
 STATE = Path(".state/download")

@@ -5,10 +5,10 @@ import sys
 from landmarks import params
 from landmarks.data.roles import class_names, labels, read_split, rows
 from landmarks.data.store import PhotoStore
-from landmarks.errors import run
 from landmarks.evaluation import evaluate
 from landmarks.files import write_json
 from landmarks.plots import write_tables
+from stages.runner import run
 
 
 def main() -> None:

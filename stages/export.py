@@ -6,8 +6,8 @@ from pathlib import Path
 from landmarks import catalogue, files, params
 from landmarks.data.roles import class_names, read_split
 from landmarks.data.store import PhotoStore
-from landmarks.errors import run
 from landmarks.export import Origin, Photos, export_cnn, fingerprint
+from stages.runner import run
 
 PHOTOS, SPLIT = Path("data/photos"), Path("data/split.csv")
 

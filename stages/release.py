@@ -1,9 +1,9 @@
 """release: put the CNN that users get where it is pulled from."""
 
 from landmarks import card, params
-from landmarks.errors import run
 from landmarks.files import read_json, write_json
 from landmarks.release import choose, deliver
+from stages.runner import run
 
 CNNS = ("scratch", "transfer")
 

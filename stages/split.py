@@ -3,7 +3,7 @@
 from landmarks import files, params
 from landmarks.data.split import assign_splits, describe
 from landmarks.data.store import read_table
-from landmarks.errors import run
+from stages.runner import run
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from landmarks import files
 from landmarks.data.roles import read_split, rows
 from landmarks.data.stats import channel_statistics
 from landmarks.data.store import PhotoStore
-from landmarks.errors import run
+from stages.runner import run
 
 
 def main() -> None:

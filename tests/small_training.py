@@ -1,25 +1,32 @@
 """A training of seconds in a process of its own: `small_training.py OUT STATE [KEY=VALUE …]`.
 
-Beside the settings of params.yaml, KEY may be `cnn`, and `kill_after` (an epoch: the process kills
-itself with SIGKILL once that epoch's recovery state is written).
+Beside the settings of params.yaml, KEY may be `cnn`, and `kill` (`PLACE:N`: the process kills
+itself with SIGKILL the N-th time that it gets to one of `PLACES`).
 """
 
+import itertools
 import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import forkserver, get_context, set_start_method
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from landmarks import environment, models, params, training  # noqa: E402
+from landmarks import environment, files, models, params, training  # noqa: E402
 from landmarks.checkpoint import Checkpoint  # noqa: E402
 from landmarks.locks import alone  # noqa: E402
 
@@ -82,25 +89,70 @@ def train(
     return fitted, info if fabric.is_global_zero else None
 
 
-class Deadly(Checkpoint):
-    """Kills its process once the state of epoch `kill_after` is written."""
+PLACES = {
+    "step": "a step of the optimizer is done",
+    "half": "half of a recovery state is written",
+    "whole": "a recovery state is written, not yet flushed to the disk",
+    "flushed": "a recovery state is flushed, not yet in its place",
+    "placed": "a recovery state is in its place",
+}
 
-    kill_after = 0
 
-    def save(self, state: Mapping[str, Any]) -> None:
-        super().save(state)
-        if len(state["history"]) == self.kill_after:
+def arm(place: str, number: int) -> None:
+    """Let this process kill itself the `number`-th time that it gets to a place."""
+    visits = itertools.count(1)
+
+    def visit() -> None:
+        if next(visits) == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    step, write = training.Trainer._step, Path.write_bytes
+    fsync, replace = os.fsync, os.replace
 
-def main() -> None:
-    out, state, *pairs = sys.argv[1:]
+    def after_step(*arguments: Any) -> torch.Tensor:
+        loss = step(*arguments)
+        visit()
+        return loss
+
+    def half(path: Path, content: bytes) -> int:
+        write(path, content[: len(content) // 2])
+        visit()
+        return write(path, content)
+
+    def before(function: Callable[..., None]) -> Callable[..., None]:
+        def called(*arguments: Any) -> None:
+            visit()
+            function(*arguments)
+
+        return called
+
+    def after_replace(*arguments: Any) -> None:
+        replace(*arguments)
+        visit()
+
+    patch = pytest.MonkeyPatch()
+    if place == "step":
+        patch.setattr(training.Trainer, "_step", after_step)
+    elif place == "half":
+        patch.setattr(Path, "write_bytes", half)
+    elif place == "whole":
+        patch.setattr(os, "fsync", before(fsync))
+    elif place == "flushed":
+        patch.setattr(os, "replace", before(replace))
+    else:
+        patch.setattr(os, "replace", after_replace)
+
+
+def main(arguments: list[str]) -> None:
+    out, state, *pairs = arguments
     changes = {key: yaml.safe_load(text) for key, _, text in (p.partition("=") for p in pairs)}
-    kill_after = changes.pop("kill_after", 0)
-    checkpoint = Deadly("train-test", "0" * 64, Path(state))
-    checkpoint.kill_after = kill_after
+    if kill := changes.pop("kill", ""):
+        place, _, number = kill.partition(":")
+        arm(place, int(number))
+    checkpoint = Checkpoint("train-test", "0" * 64, Path(state))
     lock = Path(state) / "train-test.lock"
     with alone(lock, "the test") if environment.rank() == 0 else nullcontext():
+        files.clear_leftovers(Path(state))
         fitted, info = train(settings_with(changes.pop("cnn", "scratch"), **changes), checkpoint)
         if environment.launched():
             Path(f"{out}.history-{environment.rank()}").write_text(json.dumps(fitted.history))
@@ -109,5 +161,48 @@ def main() -> None:
             checkpoint.drop()
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended (0, or minus the signal that killed it), and what it printed."""
+
+    code: int | None
+    said: str
+
+
+@cache
+def _server() -> ForkServerContext:
+    """Start the process that imports all once; those forked from it start in no time."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([Path(__file__).stem])
+    with pytest.MonkeyPatch.context() as patch:
+        # Python 3.11 forgets to tell it where to import from.
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), str(ROOT)]))
+        forkserver.ensure_running()
+    return context
+
+
+def fork(out: Path, state: Path, *settings: str, **env: str) -> Ended:
+    """Do `main` in a process of its own, quickly."""
+    log = out.with_name(f"{out.name}.log")
+    arguments = ([str(out), str(state), *settings], env, str(log))
+    process = _server().Process(target=_forked, args=arguments)
+    process.start()
+    process.join(120)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    return Ended(process.exitcode, log.read_text())
+
+
+def _forked(arguments: list[str], env: dict[str, str], log: str) -> None:
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.chdir(ROOT)
+    set_start_method("fork", force=True)  # as in a process that a shell started
+    os.environ.update({"LANDMARKS_DEVICE": "cpu"} | env)
+    main(arguments)
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -76,7 +76,7 @@ def normalise(source: Path, destination: Path, limits: Limits = LIMITS) -> None:
             with source.open("rb") as plain:
                 _repack_tar(plain, source, temporary, limits)
         elif found == "packed":
-            with _unpacked(source, temporary.with_suffix(".tar"), limits) as plain:
+            with _unpacked(source, temporary.with_suffix(".tar.part"), limits) as plain:
                 _repack_tar(plain, source, temporary, limits)
         else:
             raise LandmarksError(

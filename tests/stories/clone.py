@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,15 @@ class Clone:
     Args:
         folder: the repository.
         home: where the user's storage and configuration lie; no Git identity in it.
+        env: what the user set beside.
     """
 
     folder: Path
     home: Path
+    env: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command in the clone as its user; fail the test with its output if it fails."""
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the user's commands."""
         kept = {key: value for key, value in os.environ.items() if key not in _LEAKS}
         own = {
             "HOME": str(self.home),
@@ -35,10 +38,14 @@ class Clone:
             "DVC_NO_ANALYTICS": "1",
             "LANDMARKS_DEVICE": "cpu",
         }
+        return {**kept, **own, **self.env}
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the clone as its user; fail the test with its output if it fails."""
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env={**kept, **own},
+            env=self.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -47,6 +54,19 @@ class Clone:
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)}: exit code {done.returncode}\n{_shown(done)}")
         return done
+
+    def start(self, *command: str, log: Path) -> "subprocess.Popen[bytes]":
+        """Start a command as the leader of a process group; what it says goes to `log`."""
+        with log.open("wb") as said:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `python -m ARGUMENTS` in the clone."""
@@ -61,7 +81,7 @@ class Clone:
     def copy(self, folder: Path) -> "Clone":
         """Return a copy of the whole folder, DVC's cache included, with the same home."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        return Clone(folder, self.home)
+        return Clone(folder, self.home, self.env)
 
     def dirt(self) -> str:
         """Return what `git status` says is changed."""
