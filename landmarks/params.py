@@ -17,7 +17,11 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Group(BaseModel):
-    """A closed group of parameters: an unknown key is an error."""
+    """A closed group of parameters: an unknown key is an error.
+
+    No key may be called `size` or `nfiles`: DVC's run cache leaves these names out when it compares
+    parameters, and would bring back the outs of another value.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -46,7 +50,7 @@ class Download(Group):
 class Decode(Group):
     """How photos are stored once decoded."""
 
-    size: Pixels = Field(description="height and width of every stored photo, pixels")
+    photo_size: Pixels = Field(description="height and width of every stored photo, pixels")
 
 
 class Split(Group):

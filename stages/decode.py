@@ -13,7 +13,7 @@ def main() -> None:
         "negatives": Path("data/negatives.zip"),
     }
     workers = max(1, environment.workers(default=max(2, environment.cores())))
-    size = params.load().decode.size
+    size = params.load().decode.photo_size
     verdicts = decode_archives(archives, Path("data/photos"), size=size, workers=workers)
     print(describe(verdicts))
 

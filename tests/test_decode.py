@@ -158,7 +158,7 @@ def test_a_failed_run_leaves_the_last_result_alone(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_too_small_is_noticed_before_the_work(tmp_path: Path) -> None:
     archives = small_archive(tmp_path)
-    with pytest.raises(LandmarksError, match="GB.* has room for .*decode.size"):
+    with pytest.raises(LandmarksError, match="GB.* has room for .*decode.photo_size"):
         decode_archives(archives, tmp_path / "photos", size=1_000_000, workers=1)
 
 

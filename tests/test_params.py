@@ -37,7 +37,7 @@ def test_an_unknown_group_is_named_with_the_valid_ones(tree: dict) -> None:
         ("train.scratch.epochs", "many"),
         ("train.transfer.label_smoothing", 1.5),
         ("split.validation_share", 1.0),
-        ("decode.size", 8),
+        ("decode.photo_size", 8),
         ("release.model", "newest"),
         ("calibrate.temperature", "yes"),
         ("download.sha256", "abc"),

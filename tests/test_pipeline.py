@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from declared import Stage, has_code, stages
 
 from landmarks import params
 
@@ -15,21 +16,9 @@ FIRST_PARTY = ("landmarks", "stages")
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> dict[str, Any]:
-    """The stages as DVC itself resolves them: name -> command, deps, outs, params."""
-    from dvc.repo import Repo
-
-    with Repo(str(ROOT)) as repo:
-        return {
-            stage.name: {
-                "cmd": stage.cmd,
-                "deps": {str(dep) for dep in stage.deps if dep.protocol == "local"}
-                - {str(dep) for dep in stage.params},
-                "outs": {str(out) for out in stage.outs},
-                "params": {key for dep in stage.params for key in dep.params},
-            }
-            for stage in repo.index.stages
-        }
+def pipeline() -> dict[str, Stage]:
+    """The stages as DVC itself resolves them."""
+    return stages(ROOT)
 
 
 def module_file(name: str, root: Path = ROOT) -> Path | None:
@@ -89,14 +78,6 @@ def closure(file: Path, root: Path = ROOT) -> set[str]:
     return {path.relative_to(root).as_posix() for path in seen}
 
 
-def has_code(path: Path) -> bool:
-    """Return whether a module is more than a docstring, so that a change of it may matter."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    return any(
-        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body
-    )
-
-
 def stage_script(command: str) -> Path:
     """Return the script of `python -m stages.NAME [argument]`."""
     words = command.split()
@@ -107,12 +88,12 @@ def stage_script(command: str) -> Path:
 
 
 def test_every_stage_declares_the_modules_it_imports_and_no_other(
-    pipeline: dict[str, Any],
+    pipeline: dict[str, Stage],
 ) -> None:
     gaps, excess = {}, {}
     for name, stage in pipeline.items():
-        used = closure(stage_script(stage["cmd"]))
-        declared = {dep for dep in stage["deps"] if dep.split("/")[0] in FIRST_PARTY}
+        used = closure(stage_script(stage.cmd))
+        declared = {dep for dep in stage.deps if dep.split("/")[0] in FIRST_PARTY}
         folders = {dep for dep in declared if (ROOT / dep).is_dir()}
         covered = {path for path in used if any(path.startswith(f"{f}/") for f in folders)}
         needed = {path for path in used if has_code(ROOT / path)}
@@ -149,24 +130,32 @@ def test_the_walk_sees_imports_inside_functions_and_of_packages(tmp_path: Path) 
 
 
 def test_every_other_dependency_is_in_git_or_an_out_of_an_earlier_stage(
-    pipeline: dict[str, Any],
+    pipeline: dict[str, Stage],
 ) -> None:
-    made = {out for stage in pipeline.values() for out in stage["outs"]}
+    made = {out for stage in pipeline.values() for out in stage.outs}
     for name, stage in pipeline.items():
-        for dep in stage["deps"] - made:
+        for dep in stage.deps - made:
             assert (ROOT / dep).exists(), f"{name} depends on {dep}, which nobody makes"
 
 
 def test_every_parameter_belongs_to_a_stage_and_every_stage_names_real_ones(
-    pipeline: dict[str, Any],
+    pipeline: dict[str, Stage],
 ) -> None:
     tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     leaves = set(_leaves(tree))
-    declared = {key for stage in pipeline.values() for key in stage["params"]}
+    declared = {key for stage in pipeline.values() for key in stage.params}
     for key in declared:
         assert any(leaf == key or leaf.startswith(f"{key}.") for leaf in leaves), key
     orphans = [leaf for leaf in leaves if not any(_within(leaf, key) for key in declared)]
     assert not orphans, f"in params.yaml but in no stage's params: {sorted(orphans)}"
+
+
+def test_no_parameter_has_a_name_that_the_run_cache_overlooks() -> None:
+    from dvc_data.hashfile.meta import Meta
+
+    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    overlooked = {Meta.PARAM_SIZE, Meta.PARAM_NFILES}
+    assert not [leaf for leaf in _leaves(tree) if overlooked & set(leaf.split("."))]
 
 
 def _within(leaf: str, key: str) -> bool:
@@ -181,7 +170,7 @@ def _leaves(tree: dict[str, Any], above: str = "") -> list[str]:
     return found
 
 
-def test_the_stages_are_those_of_the_design(pipeline: dict[str, Any]) -> None:
+def test_the_stages_are_those_of_the_design(pipeline: dict[str, Stage]) -> None:
     both = [
         f"{stage}@{cnn}"
         for stage in ("train", "calibrate", "export", "evaluate")

@@ -89,7 +89,7 @@ def _reserve(path: Path, count: int, size: int) -> int:
         raise LandmarksError(
             f"{count} photos of {size} x {size} pixels take {needed / 1e9:.1f} GB, and "
             f"{path.parent.parent} has room for {free / 1e9:.1f} GB",
-            hint="Make room on the disk, or lower decode.size.",
+            hint="Make room on the disk, or lower decode.photo_size.",
         )
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
     return int(array.offset)
