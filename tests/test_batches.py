@@ -79,7 +79,7 @@ def test_other_training_photos_beside_it_do_not_matter(
     fewer = AugmentedPhotos(
         photos.pixels, photos.ids[7:], photos.labels[7:], settings_with("scratch")
     )
-    fewer.transform = photos.transform
+    fewer.transforms = photos.transforms
     assert all(
         reference[1][row] == pixels for row, pixels in augmented(fewer, batch_size=3)[1].items()
     )
