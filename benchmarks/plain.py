@@ -57,7 +57,7 @@ class Augmented(Dataset[tuple[Tensor, int]]):
         return self.change(photo), int(self.labels[position])
 
 
-def course_cnn(classes: int) -> nn.Module:
+def course_cnn(classes: int) -> nn.Sequential:
     """Build five convolution blocks with max-pooling, two linear layers, dropout."""
     torch.manual_seed(SEED)
     layers: list[nn.Module] = []
