@@ -30,7 +30,7 @@ class Tile:
 def percent(share: float) -> str:
     """Write a share of 1 in whole per cent; 100 % only where nothing is left."""
     rounded = round(100 * share)
-    return f"{99 if rounded == 100 and share < 0.995 else rounded}\N{NO-BREAK SPACE}%"
+    return f"{99 if rounded == 100 and share < 1 else rounded}\N{NO-BREAK SPACE}%"
 
 
 def sample_grid(material: Material) -> list[Tile]:
