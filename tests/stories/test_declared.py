@@ -6,7 +6,6 @@ is no excuse for a gap or an excess: the stages run with that setting too, and b
 
 import hashlib
 import shutil
-import subprocess
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,18 +78,6 @@ def _unfinished(path: str) -> bool:
 
 def _beneath(path: str, roots: frozenset[str], separator: str = "/") -> bool:
     return any(path == root or path.startswith(root + separator) for root in roots)
-
-
-@pytest.fixture(scope="module")
-def strace() -> None:
-    """Skip where there is no strace, or where it may not look into processes."""
-    if shutil.which("strace") is None:
-        pytest.skip("strace is missing: apt-get install strace")
-    tried = subprocess.run(
-        ["strace", "-f", "--seccomp-bpf", "true"], capture_output=True, text=True
-    )
-    if tried.returncode:
-        pytest.skip(f"strace cannot trace here: {tried.stderr.splitlines()[-1:]}")
 
 
 @pytest.fixture(scope="module")
