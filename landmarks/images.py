@@ -66,6 +66,15 @@ warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
+_HINTS: dict[Reason, str] = {
+    "cannot be opened": "Name an image file that you may read.",
+    "not an image": "Give a JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF, BMP or JPEG 2000.",
+    "too many pixels": "Save it smaller.",
+    "decompression bomb": "Save it anew with a program that you trust.",
+    "unsupported colours": "Save it in RGB.",
+}
+
+
 class UnreadableImage(LandmarksError):
     """A file that is no photo we can read.
 
@@ -75,7 +84,8 @@ class UnreadableImage(LandmarksError):
 
     def __init__(self, reason: Reason, name: str, detail: str = "") -> None:
         said = f"{name} cannot be read as a photo: {reason}"
-        super().__init__(said + (f" ({detail})" if detail else ""))
+        said += f" ({detail})" if detail else ""
+        super().__init__(said, hint=_HINTS.get(reason, "Copy or download it again."))
         self.reason: Reason = reason
 
 

@@ -126,6 +126,8 @@ def server() -> Iterator[None]:
 def _become(folder: str, command: tuple[str, ...], setting: Setting, output: str) -> None:
     """Be `python -m COMMAND` in `folder`."""
     os.setsid()
+    # Who runs the tests in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     for number, name in ((1, "out"), (2, "err")):
         handle = os.open(Path(output, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
