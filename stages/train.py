@@ -14,7 +14,7 @@ from landmarks.errors import Terminated, run
 from landmarks.files import read_json, write_text
 from landmarks.locks import alone
 from landmarks.params import Scratch, Transfer
-from landmarks.training import Trainer, TrainingData, check_shares, fit, make_fabric
+from landmarks.training import Trainer, TrainingData, fit, make_fabric
 
 SPLIT, NORMALIZATION = Path("data/split.csv"), Path("data/normalization.json")
 PHOTOS = Path("data/photos")
@@ -56,7 +56,7 @@ def main() -> None:
     cnn = params.chosen_cnn(sys.argv)
     settings: Scratch | Transfer = getattr(params.load().train, cnn)
     if environment.processes() > 1 and not environment.launched():
-        check_shares(settings, environment.processes())
+        environment.check_shares(settings.batch_size, environment.processes())
         return launch(environment.processes())
     first = environment.rank() == 0
     lock = alone(checkpoint.STATE / f"train-{cnn}.lock", f"the training of {cnn}")
