@@ -20,11 +20,10 @@ from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from pathlib import Path
 
-from conftest import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("numpy", "pandas", "PIL.Image", "pydantic", "requests", "fsspec", "yaml", "typer")
 HEAVY = ("torch", "torchvision", "lightning_fabric", "safetensors.torch", "scipy.sparse.csgraph")
-LONGEST = 120.0
+LONGEST = 240.0  # seconds; most take less than one, on an idle machine
 # What the caller's environment must not tell a command that is looked at.
 _OWN = re.compile("LANDMARKS_|PYTHONPATH$|.*_proxy$|.*_PROXY$|TORCHELASTIC|(LOCAL_)?RANK$")
 
@@ -38,23 +37,32 @@ class Setting:
         file_bytes: no file may grow beyond it: what a full disk is to a program.
         memory_bytes: of address space.
         bound: permission bits bind the process, even where it is root's.
-        haste: seconds between the tries of a download shrink to hundredths.
+        silence: seconds that a download waits for a byte; between its tries it hardly waits.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     file_bytes: int | None = None
     memory_bytes: int | None = None
     bound: bool = False
-    haste: bool = True
+    silence: float = 5.0
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended: exit status, negative for a signal, and what it printed."""
+    """How a command ended.
+
+    Attributes:
+        status: the exit status, negative for a signal.
+        out, err: what it printed.
+        grown: bytes that its memory grew by at most, above the libraries that it started with.
+        workers: bytes that the largest of the processes that it started held at most.
+    """
 
     status: int
     out: str
     err: str
+    grown: int
+    workers: int
 
 
 class Running:
@@ -64,6 +72,7 @@ class Running:
         self.folder, self.command = folder, command
         self.output = folder.parent / "output"
         self.output.mkdir(exist_ok=True)
+        (self.output / "memory").unlink(missing_ok=True)
         context = multiprocessing.get_context("forkserver")
         job = (str(folder), command, setting, str(self.output))
         # The signature of Process does not know that this context makes its own kind of it.
@@ -91,7 +100,9 @@ class Running:
             raise AssertionError(f"{self.command} takes longer than {LONGEST:g} s")
         out, err = ((self.output / name).read_text(errors="replace") for name in ("out", "err"))
         assert self.process.exitcode is not None
-        return Done(self.process.exitcode, out, err)
+        memory = self.output / "memory"
+        grown, workers = map(int, memory.read_text().split()) if memory.exists() else (0, 0)
+        return Done(self.process.exitcode, out, err, grown, workers)
 
 
 @contextlib.contextmanager
@@ -99,7 +110,7 @@ def server() -> Iterator[None]:
     """Start the process that the others are forks of, with all that takes time imported."""
     context = multiprocessing.get_context("forkserver")
     forkserver._forkserver._stop()  # type: ignore[attr-defined]  # another test's, with less in it
-    context.set_forkserver_preload([*LIBRARIES, *HEAVY])
+    context.set_forkserver_preload([*LIBRARIES, *HEAVY, __name__])
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     try:
@@ -115,6 +126,8 @@ def server() -> Iterator[None]:
 def _become(folder: str, command: tuple[str, ...], setting: Setting, output: str) -> None:
     """Be `python -m COMMAND` in `folder`."""
     os.setsid()
+    # Who runs the tests in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     for number, name in ((1, "out"), (2, "err")):
         handle = os.open(Path(output, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -141,9 +154,21 @@ def _become(folder: str, command: tuple[str, ...], setting: Setting, output: str
     ):
         if size is not None:
             resource.setrlimit(limit, (size, size))
-    if setting.haste and command[0] == "stages.download":
-        _make_haste()
-    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    if command[0] == "stages.download":
+        _make_haste(setting.silence)
+    before = _memory("VmRSS")
+    try:
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    finally:
+        workers = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        Path(output, "memory").write_text(f"{_memory('VmHWM') - before} {workers}")
+
+
+def _memory(name: str) -> int:
+    """Return a figure of this process in bytes, 0 where the system does not tell."""
+    status = Path("/proc/self/status")
+    found = re.search(rf"{name}:\s+(\d+) kB", status.read_text() if status.exists() else "")
+    return 1024 * int(found[1]) if found else 0
 
 
 def _obey_permissions() -> None:
@@ -160,10 +185,10 @@ def _obey_permissions() -> None:
     assert libc.capset(header, sets) == 0
 
 
-def _make_haste() -> None:
+def _make_haste(silence: float) -> None:
     from landmarks.data import download
     from landmarks.data.fetch import Patience
 
-    haste = Patience(tries=4, first_wait=0.01, longest_wait=0.5, timeout=0.5)
+    haste = Patience(tries=4, first_wait=0.01, longest_wait=0.5, timeout=silence)
     assert download.download.__kwdefaults__ is not None
     download.download.__kwdefaults__["patience"] = haste
