@@ -6,6 +6,7 @@ from pathlib import Path
 from landmarks import catalogue, files, params
 from landmarks.data.roles import read_split
 from landmarks.data.store import PhotoStore
+from landmarks.deployable import Parts
 from landmarks.errors import run
 from landmarks.export import Origin, Photos, export_cnn, fingerprint
 
@@ -24,8 +25,7 @@ def main() -> None:
         params=fingerprint(groups),
     )
     differences = export_cnn(
-        Path(f"models/{cnn}/weights.safetensors"),
-        files.read_json(f"models/{cnn}/calibration.json"),
+        Parts.of(f"models/{cnn}"),
         catalogue.load(settings.export.catalogue),
         Photos(
             store,
