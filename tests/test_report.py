@@ -47,7 +47,6 @@ def cnn(name: str, answers: NDArray[np.float32], truth: list[int]) -> Cnn:
         tables={"confusion": confusion},
         probabilities=answers,
         scores=answers.max(axis=1),
-        threshold=None,
     )
 
 

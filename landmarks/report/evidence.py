@@ -113,12 +113,12 @@ def _drops(
 ) -> NDArray[np.float64]:
     """Return how far the log-odds of the named class fall, float64 (photos, S, S)."""
     everything = np.arange(len(covered))
-    found = run_export(cnn.folder, "onnx", covered, everything, f"{cnn.name}, evidence")
-    found = found.reshape(len(rows), STEPS * STEPS, -1)
+    answers = run_export(cnn.folder, "onnx", covered, everything, f"{cnn.name}, evidence")
+    found = answers.probabilities.reshape(len(rows), STEPS * STEPS, -1)
     size = covered.shape[1]
     falls = [
-        log_odds(cnn.probabilities[[row]], cnn.best[row]) - log_odds(answers, cnn.best[row])
-        for row, answers in zip(rows, found, strict=True)
+        log_odds(cnn.probabilities[[row]], cnn.best[row]) - log_odds(ours, cnn.best[row])
+        for row, ours in zip(rows, found, strict=True)
     ]
     return np.stack([heat(fall, size) for fall in falls])
 

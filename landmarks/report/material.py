@@ -36,7 +36,6 @@ class Cnn:
         tables: the tables of `metrics/<name>/`, by name.
         probabilities: float32 (N, C), a row a photo of the store; NaN where it was not asked.
         scores: float32 (N,), how well a photo fits the known landmarks, 0 to 1.
-        threshold: a photo is taken for known from this score on; None where nothing is decided.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Cnn:
     tables: dict[str, pd.DataFrame]
     probabilities: NDArray[np.float32]
     scores: NDArray[np.float32]
-    threshold: float | None
 
     @property
     def best(self) -> NDArray[np.int64]:
@@ -124,7 +122,9 @@ def _read_cnn(
             hint="Run `dvc repro` to bring all stages to one state.",
         )
     probabilities = np.full((len(store.pixels), len(classes)), np.nan, np.float32)
-    probabilities[asked] = run_export(folder, "onnx", store.pixels, asked, f"{name}, all photos")
+    scores = np.full(len(store.pixels), np.nan, np.float32)
+    answers = run_export(folder, "onnx", store.pixels, asked, f"{name}, all photos")
+    probabilities[asked], scores[asked] = answers.probabilities, answers.known_score
     return Cnn(
         name=name,
         folder=folder,
@@ -133,8 +133,7 @@ def _read_cnn(
         validation=read_json(metrics / name / "validation.json", "accuracy", "n"),
         tables={table: _read_table(metrics / name / f"{table}.csv") for table in _TABLES},
         probabilities=probabilities,
-        scores=probabilities.max(axis=1),
-        threshold=None,
+        scores=scores,
     )
 
 

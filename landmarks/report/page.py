@@ -136,7 +136,7 @@ def _of_cnn(material: Material, cnn: Cnn) -> dict[str, Any]:
         "mistakes": galleries.surest_mistakes(material, cnn),
         "alone": galleries.disagreements(material, cnn, other),
         "reliability": result_charts.reliability(cnn),
-        "known": result_charts.known(material, cnn, cnn.threshold) if negatives else "",
+        "known": result_charts.known(material, cnn) if negatives else "",
         "negatives": galleries.likeliest_negatives(material, cnn),
         "by_kind": _by_kind(cnn),
     }

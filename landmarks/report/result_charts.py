@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from landmarks.metrics import score_histogram
 from landmarks.report.galleries import hardest_first, recalls
 from landmarks.report.material import Cnn, Material
 from landmarks.report.photo_charts import HEAD, LINE
 from landmarks.report.style import BAD, COLOURS, GOOD, GRID, INK, MUTED, QUIET, chart
 
 AGREEMENT = ("both right", "only scratch right", "only transfer right", "both wrong")
-SCORE_BINS = 20
 
 
 def curves(material: Material) -> tuple[str, str]:
@@ -136,22 +136,22 @@ def reliability(cnn: Cnn) -> str:
     return drawn.svg
 
 
-def known(material: Material, cnn: Cnn, threshold: float | None) -> str:
+def known(material: Material, cnn: Cnn) -> str:
     """Draw how scores of photos of known landmarks and of none spread."""
     ours, theirs = (cnn.scores[material.rows(role)] for role in ("test", "negative_testing"))
-    edges = np.linspace(0, 1, SCORE_BINS + 1)
+    table = score_histogram(ours, theirs)
+    half = table["score"].iloc[0]
+    edges = np.append(table["score"] - half, 1)
     alt = f"Scores of known and unknown photos by {cnn.name}"
     with chart(f"known-{cnn.name}", alt, 4.2, 2.8) as drawn:
         axes = drawn.axes
-        for scores, colour, label in (
-            (ours, COLOURS[cnn.name], "known landmark"),
-            (theirs, MUTED, "none of them"),
+        for share, colour, label in (
+            (100 * table["known"], COLOURS[cnn.name], "known landmark"),
+            (100 * table["negatives"], MUTED, "none of them"),
         ):
-            share = 100 * np.histogram(scores, edges)[0] / max(1, len(scores))
             axes.stairs(share, edges, fill=True, color=colour, alpha=0.5, label=label)
             axes.stairs(share, edges, color=colour, lw=1.4)
-        if threshold is not None:
-            axes.axvline(threshold, color=INK, lw=1.2, ls=(0, (2, 2)))
+        axes.axvline(cnn.card.known.threshold, color=INK, lw=1.2, ls=(0, (2, 2)))
         axes.set(xlim=(0, 1), xlabel="score", ylabel="% of the photos")
         axes.legend(loc="upper center", bbox_to_anchor=(0.45, 1.0))
         axes.grid(axis="x", visible=False)
