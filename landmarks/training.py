@@ -103,7 +103,8 @@ class Trainer:
     ) -> None:
         self.fabric, self.settings, self.data = fabric, settings, data
         self.plain = network.to(memory_format=torch.channels_last)
-        self.frozen = _leading_blocks(network, settings)
+        frozen = settings.frozen_blocks if isinstance(settings, Transfer) else 0
+        self.frozen = backbones.leading_blocks(network, frozen)
         for block in self.frozen:
             block.requires_grad_(False)
         thawing = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
@@ -243,12 +244,6 @@ class Trainer:
             "val_loss": float(F.cross_entropy(scores, labels)),
             "val_accuracy": float((scores.argmax(1) == labels).double().mean()),
         }
-
-
-def _leading_blocks(network: nn.Module, settings: Training) -> list[nn.Module]:
-    if not isinstance(settings, Transfer):
-        return []
-    return backbones.leading_blocks(network, settings.frozen_blocks)
 
 
 def _blocks(pixels: NDArray[np.uint8], ids: NDArray[np.int64], size: int) -> Iterator[Tensor]:

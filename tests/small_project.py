@@ -136,9 +136,8 @@ def calibration(folder: Path, method: str) -> dict[str, Any]:
     seen = unknown.Photos(
         labels(photos.split, val), kinds(photos.split, none), labels(photos.split, train)
     )
-    settings = params.Calibrate(
-        temperature=True, known=method, keep=0.95, precision=0.9, untuned_kinds=["grey"]
-    )
+    chosen = {"temperature": True, "known": method, "keep": 0.95, "precision": 0.9}
+    settings = params.Calibrate.model_validate(chosen | {"untuned_kinds": ["grey"]})
     fitted = unknown.fit(features, classifier, seen, settings, bins=15)
     (folder / "statistics.safetensors").write_bytes(save(fitted.statistics))
     return fitted.calibration

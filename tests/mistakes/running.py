@@ -96,7 +96,7 @@ class Running:
         """Wait for the end."""
         self.process.join(LONGEST)
         if self.process.is_alive():
-            self.process.kill()
+            self.signal(signal.SIGKILL)
             raise AssertionError(f"{self.command} takes longer than {LONGEST:g} s")
         out, err = ((self.output / name).read_text(errors="replace") for name in ("out", "err"))
         assert self.process.exitcode is not None
