@@ -66,7 +66,9 @@ def chart(name: str, alt: str, width: float, height: float, columns: int = 1) ->
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({**_STYLE, "svg.hashsalt": name})
         figure, axes = pyplot.subplots(1, columns, figsize=(width, height))
         drawn = Chart(figure, axes)
         yield drawn
