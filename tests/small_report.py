@@ -32,7 +32,9 @@ def build(root: Path, *, negatives: bool = True) -> Path:
     table["source"] = ["archive"] * 200 + ["negatives"] * NEGATIVES
     table["class"] = [CLASSES[label] for label in labels] + KINDS * (NEGATIVES // 2)
     table = table.assign(width=120, height=90, bytes=1, verdict="ok")
-    table.loc[199, ["width", "height", "bytes", "verdict"]] = [0, 0, 0, "refused"]
+    for column in ("width", "height", "bytes"):
+        table.loc[199, column] = 0
+    table.loc[199, "verdict"] = "refused"
     pixels[199] = 0
     role = "negative_testing" if negatives else "negative_tuning"
     split = table[["id", "class"]].assign(role=ROLES + [role] * NEGATIVES, reason="")

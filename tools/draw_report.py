@@ -12,8 +12,8 @@ from landmarks.errors import LandmarksError, run
 
 PAGE, PICTURE = Path("metrics/report.html"), Path("docs/images/report.png")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WIDTH, HEIGHT = 1280, 1840
-COLOURS = 128
+WIDTH, HEIGHT = 1280, 1720
+COLOURS = 256
 _TIMEOUT = 300  # seconds
 
 

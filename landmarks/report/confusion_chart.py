@@ -1,7 +1,9 @@
 """The confusion matrix, with landmarks that are taken for each other side by side."""
 
 import numpy as np
+from matplotlib.collections import PatchCollection
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
@@ -46,14 +48,22 @@ def confusion(material: Material, cnn: Cnn, sorted_classes: NDArray[np.int64]) -
     alt = f"Confusion of {cnn.name}: rows are landmarks, columns the names they got"
     with chart(f"confusion-{cnn.name}", alt, side, side) as drawn:
         axes = drawn.axes
-        axes.pcolormesh(mistakes, cmap=colours, vmin=0, vmax=1, edgecolors=GRID, linewidth=0.5)
+        found = list(zip(*np.nonzero(matrix), strict=True))
+        cells = [Rectangle((column, row), 1, 1) for row, column in found]
+        faces = [colours(min(1.0, mistakes[cell])) for cell in found]
+        axes.add_collection(PatchCollection(cells, facecolors=faces, linewidth=0))
         places, small = np.arange(len(names)) + 0.5, 9 if len(names) <= COUNTED else 8
         axes.set_xticks(places, names, rotation=90, size=small, color=INK)
         axes.set_yticks(places, names, size=small, color=INK)
-        axes.invert_yaxis()
-        axes.set(aspect="equal", xlabel="the name it got", ylabel="what it is")
+        edges = range(len(names) + 1)
+        axes.set_xticks(edges, minor=True)
+        axes.set_yticks(edges, minor=True)
+        axes.tick_params(which="minor", length=0)
         axes.grid(visible=False)
-        for row, column in zip(*np.nonzero(matrix), strict=True):
+        axes.grid(which="minor", color=GRID, linewidth=0.5)
+        axes.set(xlim=(0, len(names)), ylim=(len(names), 0), aspect="equal")
+        axes.set(xlabel="the name it got", ylabel="what it is")
+        for row, column in found:
             strong = mistakes[row, column] > 0.55
             axes.text(
                 column + 0.5,

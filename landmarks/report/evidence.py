@@ -22,6 +22,8 @@ STEPS = 7
 """Places of the cover, down and across; it covers two steps of eight each way."""
 FAINTEST = 1.0
 """A fall of the log-odds, in nats, that fills the scale at least: smaller ones stay faint."""
+SIDE = 200
+"""Longest side of a picture, pixels."""
 _TINY = 1e-9
 _HEAT = colormaps["inferno"]
 
@@ -47,7 +49,7 @@ def looks(material: Material) -> list[Look]:
             (cnn.name, _draw(material, row, maps[cnn.name][place]), _caption(material, cnn, row))
             for cnn in material.cnns
         )
-        found.append(Look(name, thumbnail(material, row, 200), heats))
+        found.append(Look(name, thumbnail(material, row, SIDE), heats))
     return found
 
 
@@ -132,8 +134,7 @@ def _draw(material: Material, row: int, drops: NDArray[np.float64]) -> str:
     colour = 255 * _HEAT(0.15 + 0.8 * smooth)[..., :3]
     share = (0.15 + 0.6 * smooth)[..., None]
     mixed = (dimmed * (1 - share) + colour * share).round().astype(np.uint8)
-    record = material.store.table.loc[row]
-    return data_uri(mixed, record["width"], record["height"], 200)
+    return data_uri(mixed, *material.size(row), SIDE)
 
 
 def _caption(material: Material, cnn: Cnn, row: int) -> str:

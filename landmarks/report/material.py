@@ -105,6 +105,11 @@ class Material:
         """Return the photos of a role, ascending."""
         return rows(self.split, role)
 
+    def size(self, row: int) -> tuple[int, int]:
+        """Return width and height of the original of a photo, pixels."""
+        table = self.store.table
+        return int(table["width"].iloc[row]), int(table["height"].iloc[row])
+
     @property
     def invented(self) -> bool:
         """Whether the landmarks are drawn ones."""

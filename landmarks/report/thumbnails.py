@@ -16,8 +16,7 @@ QUALITY = 72
 
 def thumbnail(material: Material, row: int, side: int = SIDE) -> str:
     """Return a stored photo in its own proportions as a data URI."""
-    record = material.store.table.loc[row]
-    return data_uri(material.store.pixels[row], record["width"], record["height"], side)
+    return data_uri(material.store.pixels[row], *material.size(row), side)
 
 
 def data_uri(pixels: NDArray[np.uint8], width: int, height: int, side: int = SIDE) -> str:
