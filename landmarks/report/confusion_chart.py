@@ -1,5 +1,7 @@
 """The confusion matrix, with landmarks that are taken for each other side by side."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import LinearSegmentedColormap
@@ -48,10 +50,6 @@ def confusion(material: Material, cnn: Cnn, sorted_classes: NDArray[np.int64]) -
     alt = f"Confusion of {cnn.name}: rows are landmarks, columns the names they got"
     with chart(f"confusion-{cnn.name}", alt, side, side) as drawn:
         axes = drawn.axes
-        found = list(zip(*np.nonzero(matrix), strict=True))
-        cells = [Rectangle((column, row), 1, 1) for row, column in found]
-        faces = [colours(min(1.0, mistakes[cell])) for cell in found]
-        axes.add_collection(PatchCollection(cells, facecolors=faces, linewidth=0))
         places, small = np.arange(len(names)) + 0.5, 9 if len(names) <= COUNTED else 8
         axes.set_xticks(places, names, rotation=90, size=small, color=INK)
         axes.set_yticks(places, names, size=small, color=INK)
@@ -63,15 +61,20 @@ def confusion(material: Material, cnn: Cnn, sorted_classes: NDArray[np.int64]) -
         axes.grid(which="minor", color=GRID, linewidth=0.5)
         axes.set(xlim=(0, len(names)), ylim=(len(names), 0), aspect="equal")
         axes.set(xlabel="the name it got", ylabel="what it is")
-        for row, column in found:
-            strong = mistakes[row, column] > 0.55
-            axes.text(
-                column + 0.5,
-                row + 0.5,
-                str(matrix[row, column]),
-                ha="center",
-                va="center",
-                size=9 if len(names) <= COUNTED else 6,
-                color="white" if strong else INK,
-            )
+        _draw_cells(axes, matrix, mistakes, colours)
     return drawn.svg
+
+
+def _draw_cells(
+    axes: Any, matrix: NDArray[np.int64], strengths: NDArray[np.float64], colours: Any
+) -> None:
+    """Draw the cells that hold a photo, with their counts."""
+    found = list(zip(*np.nonzero(matrix), strict=True))
+    cells = [Rectangle((column, row), 1, 1) for row, column in found]
+    faces = [colours(min(1.0, strengths[cell])) for cell in found]
+    axes.add_collection(PatchCollection(cells, facecolors=faces, linewidth=0))
+    size = 9 if len(matrix) <= COUNTED else 6
+    for row, column in found:
+        color = "white" if strengths[row, column] > 0.55 else INK
+        text = str(matrix[row, column])
+        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=size, color=color)
