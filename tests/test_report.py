@@ -149,12 +149,14 @@ def test_a_chart_is_the_same_each_time_and_its_ids_are_its_own() -> None:
     def draw(name: str) -> str:
         with chart(name, 'what "it" shows', 3, 2) as drawn:
             drawn.axes.plot([1, 2], [1, 3], "o-")
+            drawn.axes.set_title("5$ & $6")
         return drawn.svg
 
     one, two = draw("one"), draw("two")
     assert one == draw("one")
     assert one.startswith('<svg role="img" aria-label="what &quot;it&quot; shows"')
     assert 'id="one-' in one and 'id="two-' in two
+    assert "5$ &amp; $6" in one
     assert "<metadata" not in one and "dc:date" not in one
 
 

@@ -15,6 +15,7 @@ GOOD, BAD = "#3f7d58", "#b3403a"
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # the page's own font; text stays text
+    "text.parse_math": False,  # a landmark may have a dollar in its name
     "font.size": 11,
     "text.color": INK,
     "axes.edgecolor": QUIET,
