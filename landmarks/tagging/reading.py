@@ -1,0 +1,150 @@
+"""Photos read and decoded by several threads while the model runs: in order, each content once.
+
+Threads are enough: Pillow, its codecs and hashing let go of Python's lock while they work.
+"""
+
+import hashlib
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from landmarks import images
+from landmarks.prediction import Prediction
+from landmarks.predictor import BATCH, Predictor
+from landmarks.tagging.journal import Journal
+from landmarks.tagging.places import Header, header
+from landmarks.tagging.walk import Found
+
+TOP_K = 5
+MOST_BYTES = 500_000_000
+"""A file of this size is no photo, and its bytes would not fit the memory of a small machine."""
+
+Decoded = images.Pixels | images.UnreadableImage
+
+
+@dataclass(frozen=True)
+class Read:
+    """A photo and what is known of it.
+
+    Attributes:
+        sha256: of the file; empty where it could not be opened.
+        header: what it says of itself.
+        prediction: what the model says; None where it cannot be read.
+        reason: why it cannot be read.
+    """
+
+    found: Found
+    sha256: str = ""
+    header: Header = Header()
+    prediction: Prediction | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A photo before the model saw it; `decoded` is None where its answer is known."""
+
+    found: Found
+    sha256: str
+    header: Header
+    known: Prediction | None
+    decoded: Decoded | None
+
+
+class Reader:
+    """Answers for photos: from the journal where it knows them, from the model otherwise."""
+
+    def __init__(self, predictor: Predictor, journal: Journal, threads: int) -> None:
+        self._predictor = predictor
+        self._journal = journal
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._decoding: dict[str, Future[Decoded]] = {}
+
+    def read(self, photos: Iterable[Found]) -> Iterator[Read]:
+        """Yield an answer for each photo, in order; memory does not grow with their number."""
+        batch: list[_Opened | Read] = []
+        for opened in self._opened(photos):
+            batch.append(opened)
+            if len(batch) == BATCH:
+                yield from self._answered(batch)
+                batch = []
+        yield from self._answered(batch)
+
+    def _opened(self, photos: Iterable[Found]) -> Iterator[_Opened | Read]:
+        waiting: deque[Future[_Opened | Read]] = deque()
+        pool = ThreadPoolExecutor(self._threads, "decode")
+        try:
+            for found in photos:
+                waiting.append(pool.submit(self._open, found))
+                if len(waiting) > BATCH + self._threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _open(self, found: Found) -> _Opened | Read:
+        try:
+            with found.path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                    return Read(found, reason=f"larger than {MOST_BYTES:,} bytes")
+                content = file.read()
+        except OSError as error:
+            return Read(found, reason=f"cannot be opened ({error.strerror})")
+        sha256 = hashlib.sha256(content).hexdigest()
+        said = header(content)
+        known = self._journal.find(sha256)
+        if known is not None:
+            return _Opened(found, sha256, said, known, None)
+        return _Opened(found, sha256, said, None, self._decode(sha256, content))
+
+    def _decode(self, sha256: str, content: bytes) -> Decoded:
+        """Decode a photo, or wait for the thread that decodes one of the same bytes."""
+        with self._lock:
+            begun = self._decoding.get(sha256)
+            mine: Future[Decoded] = self._decoding.setdefault(sha256, Future())
+        if begun is not None:
+            return begun.result()
+        try:
+            mine.set_result(self._predictor.prepare(content))
+        except images.UnreadableImage as error:
+            mine.set_result(error)
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        return mine.result()
+
+    def _answered(self, batch: list[_Opened | Read]) -> Iterator[Read]:
+        opened = [one for one in batch if isinstance(one, _Opened)]
+        answers = {one.sha256: one.known for one in opened if one.known}
+        new = {
+            one.sha256: one.decoded
+            for one in opened
+            if one.sha256 not in answers and not isinstance(one.decoded, Exception | None)
+        }
+        if new:
+            said = self._predictor.classify(np.stack(list(new.values())), TOP_K)
+            answers |= zip(new, said, strict=True)
+            self._journal.add((sha256, answers[sha256]) for sha256 in new)
+        with self._lock:
+            for one in opened:  # from here on the journal knows
+                self._decoding.pop(one.sha256, None)
+        for one in batch:
+            yield one if isinstance(one, Read) else _joined(one, answers)
+
+
+def _joined(one: _Opened, answers: dict[str, Prediction]) -> Read:
+    if isinstance(one.decoded, images.UnreadableImage):
+        return Read(one.found, one.sha256, one.header, reason=_why(one.decoded))
+    return Read(one.found, one.sha256, one.header, answers[one.sha256])
+
+
+def _why(error: images.UnreadableImage) -> str:
+    detail = error.message.partition(f": {error.reason}")[2].strip()
+    return f"{error.reason} {detail}".strip()
