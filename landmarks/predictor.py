@@ -1,6 +1,7 @@
 """Answers from an exported model: photos in, named places with calibrated confidence out."""
 
 import io
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -221,6 +222,8 @@ def _encoded(image: "Image") -> bytes:
 
 
 def _onnx_forward(content: bytes, threads: int | None, path: Path) -> _Forward:
+    # Or it tells its maker of every use, under a number of this machine that it keeps in the home.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime as ort
 
     ort.set_default_logger_severity(3)

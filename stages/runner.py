@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,9 @@ from landmarks.locks import STATE, alone
 
 WRITTEN = (Path("data"), Path("models"), Path("metrics"), STATE)
 """Where stages write, themselves or in folders of one level."""
+
+WATCH_SECONDS = 0.2
+"""How often a stage looks whether DVC lives."""
 
 
 def run(main: Callable[[], None], *, speaks: Callable[[], bool] = lambda: True) -> None:
@@ -53,7 +57,10 @@ def _starter() -> psutil.Process:
 
 def _end_with(starter: psutil.Process) -> None:
     def watch() -> None:
-        starter.wait()
+        with suppress(psutil.NoSuchProcess):
+            # Whoever was killed is a zombie until its own starter takes note.
+            while starter.is_running() and starter.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(WATCH_SECONDS)
         try:
             said = "error: what started this stage was killed; `dvc repro` continues"
             print(said, file=sys.stderr, flush=True)

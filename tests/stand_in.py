@@ -3,7 +3,7 @@
 `dvc repro` runs the real dvc.yaml over the real parameters, modules and tables. Only the program
 `python` that it starts is another: it notes the stage's name and writes into each of the stage's
 outs bytes that were never there before. So a change spreads as far as it ever can. Where outs stay
-the same DVC stops earlier; stories/test_only_what_changed.py shows that with the real stages.
+the same DVC stops earlier; stories/test_what_runs.py shows that with the real stages.
 """
 
 import json

@@ -173,7 +173,7 @@ def run(code: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
 
 
 DECODE = """
-import resource, signal, sys
+import re, resource, signal, sys
 from pathlib import Path
 from landmarks.data.decode import decode_archives
 from landmarks.errors import run
@@ -185,8 +185,9 @@ def main():
 
 if __name__ == "__main__":
     run(main)
-    own, children = (resource.getrusage(who).ru_maxrss for who in (0, -1))
-    print(own // 1024, children // 1024)
+    # Not getrusage for the own: it begins with the memory of the process that started this one.
+    own = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+    print(own // 1024, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 """
 
 

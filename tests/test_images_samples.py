@@ -5,10 +5,14 @@ import os
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from mistakes.projects import new_project
+from mistakes.running import server
 from PIL import Image
 
 from landmarks import images
@@ -43,6 +47,25 @@ def test_every_file_is_read_or_refused_with_its_reason(shared: Path) -> None:
         except images.UnreadableImage as error:
             found = error.reason
         assert found == expected, name
+
+
+def test_the_stage_reads_or_refuses_each_within_a_gigabyte(shared: Path, tmp_path: Path) -> None:
+    """One archive of all, as a user would give it: the verdicts in its table, and the memory."""
+    project, expected = new_project(tmp_path / "project"), {}
+    with zipfile.ZipFile(project.path("data/landmark_images.zip"), "w") as archive:
+        for number, row in enumerate(index(shared)):
+            name = f"0{number % 3}.Kind/{row['file']}.jpg"
+            archive.write(shared / "decode_samples" / row["file"], name)
+            cut = "truncated" if row["category"] == "truncated" else ""
+            expected[name] = REFUSED.get(row["file"], cut)
+    with zipfile.ZipFile(project.path("data/negatives.zip"), "w"):
+        pass
+    with server():
+        done = project.run(("stages.decode",))
+    assert done.status == 0, done
+    table = pd.read_csv(project.folder / "data/photos/photos.csv", keep_default_na=False)
+    assert dict(zip(table["path"], table["reason"], strict=True)) == expected
+    assert 50_000_000 < done.workers < LIMIT
 
 
 def test_content_and_upright_size_are_reported(shared: Path) -> None:

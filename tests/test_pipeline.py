@@ -150,6 +150,15 @@ def test_every_parameter_belongs_to_a_stage_and_every_stage_names_real_ones(
     assert not orphans, f"in params.yaml but in no stage's params: {sorted(orphans)}"
 
 
+def test_the_run_cache_takes_every_stage() -> None:
+    from dvc.repo import Repo
+
+    with Repo(str(ROOT)) as repo:
+        outs = [out for stage in repo.index.stages for out in stage.outs]
+    plain = [out for out in outs if not (out.is_metric or out.is_plot)]
+    assert plain and not [str(out) for out in plain if not out.use_cache]
+
+
 def test_no_parameter_has_a_name_that_the_run_cache_overlooks() -> None:
     from dvc_data.hashfile.meta import Meta
 

@@ -228,3 +228,11 @@ def test_a_plain_installation_answers_without_pytorch(tmp_path: Path) -> None:
     name, refusal = done.stdout.splitlines()
     assert name == "Tall Mill"
     assert "torchscript needs PyTorch" in refusal and "onnx" in refusal
+
+
+def test_a_prediction_leaves_nothing_in_the_home_of_its_user(tmp_path: Path) -> None:
+    code = "import sys; from landmarks import Predictor; Predictor.load(sys.argv[1])"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ORT_", "XDG_"))}
+    command = [sys.executable, "-c", code, str(model())]
+    subprocess.run(command, cwd=ROOT, env={**kept, "HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.rglob("*")) == []

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_training import Ended, fork
+import yaml
+from small_training import Ended, fork, settings_with
 
-from landmarks import files
+from landmarks import checkpoint, files
 from landmarks.checkpoint import Checkpoint, fingerprint, modules
 from landmarks.locks import alone
+from stages import train
 
+ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = Path(__file__).with_name("small_training.py")
 CNNS = ("scratch", "transfer")
 EPOCHS, STEPS = 3, 6  # of the small training
@@ -152,6 +155,53 @@ def test_the_code_of_a_run_is_what_it_has_imported(tmp_path: Path) -> None:
     assert {root / "landmarks/files.py", root / "landmarks/__init__.py"} <= set(found)
     assert all(path.is_relative_to(root / "landmarks") for path in found)
     assert not {path for path in modules("small_training") if path != SCRIPT}
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files that a training of transfer reads, in the working folder. Only hashes matter here."""
+    monkeypatch.chdir(tmp_path)
+    found = [train.SPLIT, train.NORMALIZATION, train.PHOTOS / "photos.csv"]
+    found += [train.PHOTOS / "pixels.npy", Path("initial.safetensors")]
+    for path in found:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1")
+    return found
+
+
+def test_a_state_belongs_to_the_data_parameters_code_and_packages_of_its_run(
+    inputs: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = settings_with("transfer", weights="initial.safetensors", weights_sha256=None)
+    code = tmp_path / "landmarks.py"
+    code.write_text("")
+    monkeypatch.setattr(checkpoint, "modules", lambda *_: [code])
+    mine = train.run_of("transfer", settings).path
+    assert train.run_of("transfer", settings).path == mine
+    for path in [*inputs, code]:  # one byte, of the same length
+        before = path.read_text()
+        path.write_text("2")
+        assert train.run_of("transfer", settings).path != mine, path
+        path.write_text(before)
+    other = settings.model_copy(update={"label_smoothing": 0.2})
+    assert train.run_of("transfer", other).path != mine
+    assert train.run_of("transfer", settings).path == mine
+    monkeypatch.setattr(checkpoint, "version", lambda _: "0")
+    assert train.run_of("transfer", settings).path != mine
+
+
+def test_a_change_of_code_that_training_does_not_import_costs_no_state() -> None:
+    shown = "import stages.train as t; print(*t.checkpoint.modules('landmarks', 'stages'))"
+    done = subprocess.run(
+        [sys.executable, "-c", shown], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    used = {Path(path).relative_to(ROOT).as_posix() for path in done.stdout.split()}
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    declared = {dep for dep in stages["train"]["deps"] if dep.endswith(".py")}
+    assert {path for path in used if not path.endswith("/__init__.py")} == {
+        path for path in declared if not path.endswith("/__init__.py")
+    }
+    assert "landmarks/training.py" in used and "landmarks/cli.py" not in used
 
 
 def test_a_second_training_waits_for_the_first(tmp_path: Path) -> None:

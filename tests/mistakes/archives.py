@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import stat
 import struct
 import tarfile
@@ -10,8 +11,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from mistakes.projects import Project, good_members, pack, photo
-from mistakes.table import Case, Group, Spoil
+from mistakes.projects import Project, anything, good_members, pack, photo
+from mistakes.table import Case, Spoil
 
 DOWNLOAD = ("stages.download",)
 
@@ -132,16 +133,21 @@ def a_million_entries(path: Path) -> None:
     path.write_bytes(content[:start] + entry * count + tail)
 
 
-def folder(make: Callable[[Path], object]) -> Spoil:
-    """Give `download` a folder of class folders, changed by `make`."""
+def folder(make: Callable[[Path], object], name: str = "mine") -> Spoil:
+    """Give `download` a folder: of class folders, changed by `make`, or another that it makes."""
 
     def spoil(project: Project) -> None:
         with zipfile.ZipFile(project.folder / "photos.zip") as file:
             file.extractall(project.folder / "mine")
         make(project.folder / "mine")
-        project.params({"download.source": "mine"})
+        project.params({"download.source": name})
 
     return spoil
+
+
+def _folder_with_checksum(project: Project) -> None:
+    folder(anything)(project)
+    project.params({"download.sha256": "0" * 64})
 
 
 def negatives(contents: dict[str, bytes]) -> Spoil:
@@ -154,88 +160,64 @@ def negatives(contents: dict[str, bytes]) -> Spoil:
     return spoil
 
 
-def case(id: str, did: str, said: str, spoil: Spoil) -> Case:
-    return Case(id, did, said, DOWNLOAD, spoil)
+def case(id: str, spoil: Spoil) -> Case:
+    return Case(id, DOWNLOAD, spoil)
 
 
-_PACK = "Pack the photos again, e.g. `zip -r photos.zip train test`."
-_CUT = "It may be truncated: download or copy it again."
+_LONE = {f"photos/{part}/03.Lone/0.jpg": photo(3, len(part)) for part in ("train", "test")}
 
-FILES = Group(
-    "The archive as a file",
-    "`download.source` in `params.yaml`, set by `make preset NAME=… SOURCE=…`.",
-    (
-        case("archive-missing", "", "", params(source="nowhere.zip")),
-        case("archive-truncated", "", "", archive(_cut_zip)),
-        case("tar-truncated", "", "", archive(_cut_tar, "photos.tar.gz")),
-        case("archive-text", "", "", archive(lambda path: path.write_text("photos\n"))),
-        case("archive-html", "", "", archive(lambda path: path.write_text("<html>404</html>"))),
-        case("archive-empty", "", "", archive(lambda path: path.write_bytes(b""))),
-        case("archive-rar", "", "", archive(lambda p: p.write_bytes(b"Rar!\x1a\7\1\0" * 99))),
-        case("archive-packed-page", "", "", archive(lambda p: p.write_bytes(b"\x1f\x8b" * 300))),
-        case("checksum", "", "", params(sha256="0" * 64)),
-        case("checksum-of-sample", "", "", params(source="sample", sha256="0" * 64)),
-        case(
-            "checksum-of-folder",
-            "",
-            "",
-            lambda p: (
-                folder(lambda path: None)(p),
-                p.params({"download.sha256": "0" * 64}),
-            )[0],
-        ),
-    ),
+FILES = (
+    case("archive-missing", params(source="nowhere.zip")),
+    case("archive-truncated", archive(_cut_zip)),
+    case("tar-truncated", archive(_cut_tar, "photos.tar.gz")),
+    case("archive-text", archive(lambda path: path.write_text("photos\n"))),
+    case("archive-html", archive(lambda path: path.write_text("<html>404</html>"))),
+    case("archive-empty", archive(lambda path: path.write_bytes(b""))),
+    case("archive-rar", archive(lambda p: p.write_bytes(b"Rar!\x1a\7\1\0" * 99))),
+    case("archive-packed-page", archive(lambda p: p.write_bytes(b"\x1f\x8b" * 300))),
+    case("checksum", params(sha256="0" * 64)),
+    case("checksum-of-sample", params(source="sample", sha256="0" * 64)),
+    case("checksum-of-folder", _folder_with_checksum),
 )
 
-INSIDE = Group(
-    "What is in the archive",
-    "",
-    (
-        case("climbs", "", "", members({"../../evil.jpg": photo(0, 0)})),
-        case("absolute", "", "", members({"/etc/evil.jpg": photo(0, 0)})),
-        case("windows", "", "", members({"C:\\evil.jpg": photo(0, 0)})),
-        case("link", "", "", archive(_link_in_zip)),
-        case(
-            "tar-link",
-            "",
-            "",
-            archive(lambda p: write_tar(p, "w", linked(tarfile.SYMTYPE)), "p.tar"),
-        ),
-        case(
-            "tar-device",
-            "",
-            "",
-            archive(lambda p: write_tar(p, "w", linked(tarfile.CHRTYPE)), "p.tar"),
-        ),
-        case("bomb", "", "", archive(_bomb)),
-        case("bombs", "", "", archive(_many_bombs)),
-        case("tar-bomb", "", "", archive(_tar_bomb, "photos.tgz")),
-        case("overlapping", "", "", archive(_overlapping)),
-        case("nested", "", "", members({"photos/more.zip": b"PK"})),
-        case("encrypted", "", "", archive(_flag_encrypted)),
-        case("method", "", "", archive(lambda p: pack(p, good_members(), zipfile.ZIP_LZMA))),
-        case("twice", "", "", archive(_twice)),
-        case("million", "", "", archive(a_million_entries)),
-        case("no-photos", "", "", archive(lambda p: pack(p, {"a/x.txt": b"x", "b/y.pdf": b"y"}))),
-        case(
-            "flat", "", "", archive(lambda p: pack(p, {f"{n}.jpg": photo(0, n) for n in (1, 2, 3)}))
-        ),
-        case(
-            "one-class",
-            "",
-            "",
-            archive(lambda p: pack(p, {f"00.Arch/{n}.jpg": photo(0, n) for n in range(9)})),
-        ),
-        case("empty-class", "", "", members({"photos/train/03.Empty/": b""})),
-        case("single-photo", "", "", members({"photos/train/03.Lone/0.jpg": photo(3, 0)})),
-        case(
-            "only-train", "", "", members({f"photos/train/03.New/{n}.jpg": b"" for n in range(3)})
-        ),
-        case("only-test", "", "", members({"photos/test/03.New/1.jpg": b"x"})),
-        case("folder-flat", "", "", folder(lambda p: None)),
-        case("folder-link", "", "", folder(lambda p: (p / "photos/x.jpg").symlink_to("/etc"))),
-        case("negatives-missing", "", "", params(negatives="nowhere.zip")),
-        case("negatives-flat", "", "", negatives({"1.jpg": photo(0, 0)})),
-        case("negatives-empty", "", "", negatives({})),
+INSIDE = (
+    case("climbs", members({"../../evil.jpg": photo(0, 0)})),
+    case("absolute", members({"/etc/evil.jpg": photo(0, 0)})),
+    case("windows", members({"C:\\evil.jpg": photo(0, 0)})),
+    case("link", archive(_link_in_zip)),
+    case(
+        "tar-link",
+        archive(lambda p: write_tar(p, "w", linked(tarfile.SYMTYPE)), "p.tar"),
     ),
+    case(
+        "tar-device",
+        archive(lambda p: write_tar(p, "w", linked(tarfile.CHRTYPE)), "p.tar"),
+    ),
+    case("bomb", archive(_bomb)),
+    case("bombs", archive(_many_bombs)),
+    case("tar-bomb", archive(_tar_bomb, "photos.tgz")),
+    case("overlapping", archive(_overlapping)),
+    case("nested", members({"photos/more.zip": b"PK"})),
+    case("encrypted", archive(_flag_encrypted)),
+    case("method", archive(lambda p: pack(p, good_members(), zipfile.ZIP_LZMA))),
+    case("twice", archive(_twice)),
+    case("million", archive(a_million_entries)),
+    case("no-photos", archive(lambda p: pack(p, {"a/x.txt": b"x", "b/y.pdf": b"y"}))),
+    case("flat", archive(lambda p: pack(p, {f"{n}.jpg": photo(0, n) for n in (1, 2, 3)}))),
+    case(
+        "one-class",
+        archive(lambda p: pack(p, {f"00.Arch/{n}.jpg": photo(0, n) for n in range(9)})),
+    ),
+    case("empty-class", members({"photos/train/03.Empty/": b""})),
+    case("single-photo", members(_LONE)),
+    case("only-train", members({f"photos/train/03.New/{n}.jpg": b"" for n in range(3)})),
+    case("only-test", members({"photos/test/03.New/1.jpg": b"x"})),
+    case(
+        "folder-flat",
+        folder(lambda p: shutil.move(p / "photos/train/00.Arch", p.parent / "flat"), "flat"),
+    ),
+    case("folder-link", folder(lambda p: (p / "photos/x.jpg").symlink_to("/etc"))),
+    case("negatives-missing", params(negatives="nowhere.zip")),
+    case("negatives-flat", negatives({"1.jpg": photo(0, 0)})),
+    case("negatives-empty", negatives({})),
 )

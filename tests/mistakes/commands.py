@@ -5,20 +5,20 @@ from pathlib import Path
 
 from mistakes.photos import at
 from mistakes.projects import Project, anything, photo
-from mistakes.table import Case, Group, Spoil
+from mistakes.table import Case, Spoil
 from mistakes.training import edited, flip
 
 MODEL = ("--model", "models/scratch")
 
 
 def _photo(content: bytes) -> Spoil:
-    return lambda project: project.path("photo.jpg").write_bytes(content) and None
+    return lambda project: project.path("photo.jpg").write_bytes(content)
 
 
-def ask(id: str, did: str, said: str, spoil: Spoil, *options: str, status: int = 1) -> Case:
+def ask(id: str, spoil: Spoil, *options: str, status: int = 1) -> Case:
     """Ask the exported model about `photo.jpg`, or what else is named."""
     command = ("landmarks.cli", "predict", *(options or (*MODEL, "photo.jpg")))
-    return Case(id, did, said, command, spoil, "exported", status=status, again=False)
+    return Case(id, command, spoil, "exported", status=status, again=False)
 
 
 def _tools(project: Project) -> None:
@@ -28,52 +28,40 @@ def _tools(project: Project) -> None:
     shutil.copytree(ROOT / "presets", project.folder / "presets")
 
 
-def preset(id: str, did: str, said: str, *options: str) -> Case:
-    return Case(id, did, said, ("tools.preset", *options), _tools, again=False)
+def preset(id: str, *options: str) -> Case:
+    return Case(id, ("tools.preset", *options), _tools, again=False)
 
 
 def _jpeg(project: Project) -> None:
     project.path("photo.jpg").write_bytes(photo(0, 50))
 
 
-PREDICT = Group(
-    "`landmarks predict`",
-    "",
-    (
-        ask("model-missing", "", "", _jpeg, "photo.jpg"),
-        ask("photo-missing", "", "", anything, *MODEL, "phtoo.jpg"),
-        ask("photo-folder", "", "", anything, *MODEL, "data"),
-        ask("photo-empty", "", "", at("photo.jpg", Path.touch)),
-        ask("photo-page", "", "", _photo(b"<html>404</html>")),
-        ask("photo-cut", "", "", _photo(photo(0, 50)[:700])),
-        ask("top-0", "", "", _jpeg, *MODEL, "--top-k", "0", "photo.jpg", status=2),
-        ask("runtime", "", "", _jpeg, *MODEL, "--runtime", "abacus", "photo.jpg", status=2),
-        ask("option", "", "", _jpeg, *MODEL, "--topk", "3", "photo.jpg", status=2),
-        ask("model-tampered", "", "", flip("models/scratch/landmarks.onnx")),
-        ask(
-            "model-part",
-            "",
-            "",
-            at("models/scratch/landmarks.onnx", Path.unlink),
-        ),
-        ask(
-            "model-card",
-            "",
-            "",
-            edited("models/scratch/model.json", lambda tree: tree.pop("files")),
-        ),
+PREDICT = (
+    ask("model-missing", _jpeg, "photo.jpg"),
+    ask("photo-missing", anything, *MODEL, "phtoo.jpg"),
+    ask("photo-folder", anything, *MODEL, "data"),
+    ask("photo-empty", at("photo.jpg", Path.touch)),
+    ask("photo-page", _photo(b"<html>404</html>")),
+    ask("photo-cut", _photo(photo(0, 50)[:700])),
+    ask("top-0", _jpeg, *MODEL, "--top-k", "0", "photo.jpg", status=2),
+    ask("runtime", _jpeg, *MODEL, "--runtime", "abacus", "photo.jpg", status=2),
+    ask("option", _jpeg, *MODEL, "--topk", "3", "photo.jpg", status=2),
+    ask("model-tampered", flip("models/scratch/landmarks.onnx")),
+    ask(
+        "model-part",
+        at("models/scratch/landmarks.onnx", Path.unlink),
+    ),
+    ask(
+        "model-card",
+        edited("models/scratch/model.json", lambda tree: tree.pop("files")),
     ),
 )
 
-PRESET = Group(
-    "`make preset`",
-    "",
-    (
-        preset("preset-none", "", "", ""),
-        preset("preset-other", "", "", "landmark50"),
-        preset("preset-source", "", "", "landmarks50", "--source", "photos50.zip"),
-        preset("preset-weights", "", "", "landmarks50", "--weights", "tools"),
-        preset("preset-catalogue", "", "", "landmarks50", "--catalogue", "plcaes.csv"),
-        preset("preset-negatives", "", "", "landmarks50", "--negatives", "nowhere.zip"),
-    ),
+PRESET = (
+    preset("preset-none", ""),
+    preset("preset-other", "landmark50"),
+    preset("preset-source", "landmarks50", "--source", "photos50.zip"),
+    preset("preset-weights", "landmarks50", "--weights", "tools"),
+    preset("preset-catalogue", "landmarks50", "--catalogue", "plcaes.csv"),
+    preset("preset-negatives", "landmarks50", "--negatives", "nowhere.zip"),
 )

@@ -10,7 +10,7 @@ from mistakes.archives import DOWNLOAD
 from mistakes.photos import DECODE, SPLIT, archive, at
 from mistakes.projects import LEVELS, Project, anything, good_members, photo
 from mistakes.running import Setting
-from mistakes.table import Case, Group, Spoil
+from mistakes.table import Case, Spoil
 from mistakes.training import EXPORT, SCRATCH
 
 _NEEDS = {DOWNLOAD: "new", DECODE: "downloaded", SPLIT: "decoded", SCRATCH: "split"}
@@ -18,14 +18,12 @@ _NEEDS |= {EXPORT: "trained"}
 assert set(_NEEDS.values()) <= set(LEVELS)
 
 
-def full(id: str, did: str, said: str, command: tuple[str, ...], size: int) -> Case:
+def full(id: str, command: tuple[str, ...], size: int) -> Case:
     """Let no file grow beyond `size` bytes."""
-    return Case(
-        id, did, said, command, anything, _NEEDS[command], Setting(file_bytes=size), again=False
-    )
+    return Case(id, command, anything, _NEEDS[command], Setting(file_bytes=size), again=False)
 
 
-def locked(id: str, did: str, said: str, command: tuple[str, ...], name: str) -> Case:
+def locked(id: str, command: tuple[str, ...], name: str) -> Case:
     """Take the right to write away from a folder, or that to read from a file."""
 
     def change(path: Path) -> None:
@@ -33,12 +31,10 @@ def locked(id: str, did: str, said: str, command: tuple[str, ...], name: str) ->
         path.chmod(0o555 if path.is_dir() else 0o000)
 
     bound, again = Setting(bound=True), command != SCRATCH
-    return Case(id, did, said, command, at(name, change), _NEEDS[command], bound, again=again)
+    return Case(id, command, at(name, change), _NEEDS[command], bound, again=again)
 
 
-def stopped(
-    id: str, did: str, said: str, command: tuple[str, ...], spoil: Spoil, pattern: str, least: int
-) -> Case:
+def stopped(id: str, command: tuple[str, ...], spoil: Spoil, pattern: str, least: int) -> Case:
     """Press Ctrl-C, or send SIGTERM, once a file has blocks on the disk for `least` bytes."""
 
     def ready(project: Project) -> bool:
@@ -54,8 +50,6 @@ def stopped(
     again |= id == "train-sigint"
     return Case(
         id,
-        did,
-        said,
         command,
         spoil,
         level,
@@ -93,35 +87,33 @@ def _sample(project: Project) -> None:
 _STOPS: tuple[tuple[str, tuple[str, ...], Spoil, str, int], ...] = (
     ("sample", DOWNLOAD, _sample, "", 0),
     ("download", DOWNLOAD, anything, ".state/download/*.part", CUT),
-    ("decode", DECODE, archive(_LARGE), "data/.photos.part/pixels.npy", 20_000),
+    (
+        "decode",
+        DECODE,
+        archive(_LARGE),
+        "data/.photos.part/pixels.npy",
+        20_000,
+    ),
     ("train", SCRATCH, _long, ".state/train-scratch-*.pt", 1),
     ("export", EXPORT, anything, "models/scratch/.export.*.part", 1),
 )
 
-DISK = Group(
-    "The disk",
-    "",
-    (
-        full("full-download", "", "", DOWNLOAD, 20_000),
-        full("full-decode", "", "", DECODE, 100_000),
-        full("full-split", "", "", SPLIT, 600),
-        full("full-train", "", "", SCRATCH, 100_000),
-        full("full-export", "", "", EXPORT, 100_000),
-        locked("locked-project", "", "", DOWNLOAD, "."),
-        locked("locked-archive", "", "", DOWNLOAD, "photos.zip"),
-        locked("locked-data", "", "", DECODE, "data"),
-        locked("locked-split", "", "", SPLIT, "data"),
-        locked("locked-metrics", "", "", SCRATCH, "metrics"),
-        locked("locked-state", "", "", SCRATCH, ".state"),
-    ),
+DISK = (
+    full("full-download", DOWNLOAD, 20_000),
+    full("full-decode", DECODE, 100_000),
+    full("full-split", SPLIT, 600),
+    full("full-train", SCRATCH, 100_000),
+    full("full-export", EXPORT, 100_000),
+    locked("locked-project", DOWNLOAD, "."),
+    locked("locked-archive", DOWNLOAD, "photos.zip"),
+    locked("locked-data", DECODE, "data"),
+    locked("locked-split", SPLIT, "data"),
+    locked("locked-metrics", SCRATCH, "metrics"),
+    locked("locked-state", SCRATCH, ".state"),
 )
 
-STOPS = Group(
-    "Ctrl-C and SIGTERM",
-    "",
-    tuple(
-        stopped(f"{name}-{how}", "", "", command, spoil, pattern, least)
-        for name, command, spoil, pattern, least in _STOPS
-        for how in ("sigint", "sigterm")
-    ),
+STOPS = tuple(
+    stopped(f"{name}-{how}", command, spoil, pattern, least)
+    for how in ("sigint", "sigterm")
+    for name, command, spoil, pattern, least in _STOPS
 )

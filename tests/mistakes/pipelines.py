@@ -5,7 +5,7 @@ import shutil
 from conftest import ROOT
 from mistakes.parameters import text
 from mistakes.projects import Project
-from mistakes.table import Case, Group, Spoil
+from mistakes.table import Case, Spoil
 
 
 def pipeline(project: Project) -> None:
@@ -18,29 +18,25 @@ def pipeline(project: Project) -> None:
     project.path(".dvc/config").write_text("[core]\n    no_scm = True\n    analytics = False\n")
 
 
-def dvc(id: str, did: str, said: str, spoil: Spoil, status: int = 255, *target: str) -> Case:
+def dvc(id: str, spoil: Spoil, status: int = 255, *target: str) -> Case:
     def both(project: Project) -> None:
         pipeline(project)
         spoil(project)
 
     command = ("dvc", "repro", *(target or ("download",)))
-    return Case(id, did, said, command, both, status=status, again=False)
+    return Case(id, command, both, status=status, again=False)
 
 
 def _without_params(project: Project) -> None:
     (project.folder / "params.yaml").unlink()
 
 
-PIPELINE = Group(
-    "`dvc repro`",
-    "",
-    (
-        dvc("dvc-key", "", "", text("  catalogue: places.csv", "  catalog: places.csv")),
-        dvc("dvc-syntax", "", "", text("seed: 1", "seed: [1")),
-        dvc("dvc-twice", "", "", text("  size: 48", "  size: 48\n  size: 64")),
-        dvc("dvc-params", "", "", _without_params),
-        dvc("dvc-catalogue", "", "", text("places.csv", "plcaes.csv"), 255, "-s", "export@scratch"),
-        dvc("dvc-stage", "", "", text("decode:", "decoed:")),
-        dvc("dvc-fails", "", "", text("photos.zip", "nowhere.zip")),
-    ),
+PIPELINE = (
+    dvc("dvc-key", text("  catalogue: places.csv", "  catalog: places.csv")),
+    dvc("dvc-syntax", text("seed: 1", "seed: [1")),
+    dvc("dvc-twice", text("  size: 48", "  size: 48\n  size: 64")),
+    dvc("dvc-params", _without_params),
+    dvc("dvc-catalogue", text("places.csv", "plcaes.csv"), 255, "-s", "export@scratch"),
+    dvc("dvc-stage", text("decode:", "decoed:")),
+    dvc("dvc-fails", text("photos.zip", "nowhere.zip")),
 )

@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from pathlib import Path
 
-from conftest import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("numpy", "pandas", "PIL.Image", "pydantic", "requests", "fsspec", "yaml", "typer")
 HEAVY = ("torch", "torchvision", "lightning_fabric", "safetensors.torch", "scipy.sparse.csgraph")
 LONGEST = 120.0
@@ -50,11 +49,20 @@ class Setting:
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended: exit status, negative for a signal, and what it printed."""
+    """How a command ended.
+
+    Attributes:
+        status: the exit status, negative for a signal.
+        out, err: what it printed.
+        grown: bytes that its memory grew by at most, above the libraries that it started with.
+        workers: bytes that the largest of the processes that it started held at most.
+    """
 
     status: int
     out: str
     err: str
+    grown: int
+    workers: int
 
 
 class Running:
@@ -64,6 +72,7 @@ class Running:
         self.folder, self.command = folder, command
         self.output = folder.parent / "output"
         self.output.mkdir(exist_ok=True)
+        (self.output / "memory").unlink(missing_ok=True)
         context = multiprocessing.get_context("forkserver")
         job = (str(folder), command, setting, str(self.output))
         # The signature of Process does not know that this context makes its own kind of it.
@@ -91,7 +100,9 @@ class Running:
             raise AssertionError(f"{self.command} takes longer than {LONGEST:g} s")
         out, err = ((self.output / name).read_text(errors="replace") for name in ("out", "err"))
         assert self.process.exitcode is not None
-        return Done(self.process.exitcode, out, err)
+        memory = self.output / "memory"
+        grown, workers = map(int, memory.read_text().split()) if memory.exists() else (0, 0)
+        return Done(self.process.exitcode, out, err, grown, workers)
 
 
 @contextlib.contextmanager
@@ -99,7 +110,7 @@ def server() -> Iterator[None]:
     """Start the process that the others are forks of, with all that takes time imported."""
     context = multiprocessing.get_context("forkserver")
     forkserver._forkserver._stop()  # type: ignore[attr-defined]  # another test's, with less in it
-    context.set_forkserver_preload([*LIBRARIES, *HEAVY])
+    context.set_forkserver_preload([*LIBRARIES, *HEAVY, __name__])
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     try:
@@ -143,7 +154,19 @@ def _become(folder: str, command: tuple[str, ...], setting: Setting, output: str
             resource.setrlimit(limit, (size, size))
     if setting.haste and command[0] == "stages.download":
         _make_haste()
-    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    before = _memory("VmRSS")
+    try:
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    finally:
+        workers = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        Path(output, "memory").write_text(f"{_memory('VmHWM') - before} {workers}")
+
+
+def _memory(name: str) -> int:
+    """Return a figure of this process in bytes, 0 where the system does not tell."""
+    status = Path("/proc/self/status")
+    found = re.search(rf"{name}:\s+(\d+) kB", status.read_text() if status.exists() else "")
+    return 1024 * int(found[1]) if found else 0
 
 
 def _obey_permissions() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from loopback import CONTENT, CUT, OTHER, Answer, Request, Site, breaks
 from mistakes.archives import DOWNLOAD
 from mistakes.projects import anything
-from mistakes.table import Case, Group
+from mistakes.table import Case
 
 
 @contextmanager
@@ -66,33 +66,29 @@ ANSWERS: dict[str, Answer] = {
 """What the server answers, by case; once it is mended it answers rightly."""
 
 
-def case(id: str, did: str, said: str) -> Case:
-    return Case(id, did, said, DOWNLOAD, anything)
+def case(id: str) -> Case:
+    return Case(id, DOWNLOAD, anything)
 
 
-def gone(id: str, did: str, said: str, url: str) -> Case:
-    return Case(id, did, said, DOWNLOAD, lambda project: project.params({"download.source": url}))
+def gone(id: str, url: str) -> Case:
+    return Case(id, DOWNLOAD, lambda project: project.params({"download.source": url}))
 
 
-SERVERS = Group(
-    "The server that the archive comes from",
-    "",
-    (
-        case("server-drops", "", ""),
-        case("server-stalls", "", ""),
-        case("server-too-long", "", ""),
-        case("server-too-short", "", ""),
-        case("server-huge", "", ""),
-        case("server-changes", "", ""),
-        case("server-404", "", ""),
-        case("server-401", "", ""),
-        case("server-416", "", ""),
-        case("server-500", "", ""),
-        case("server-busy", "", ""),
-        case("server-page", "", ""),
-        case("server-around", "", ""),
-        gone("server-off", "", "", "http://127.0.0.1:9/photos.zip"),
-        gone("server-unknown", "", "", "https://nowhere.invalid/photos.zip"),
-        gone("protocol", "", "", "teleport://bucket/photos.zip"),
-    ),
+SERVERS = (
+    case("server-drops"),
+    case("server-stalls"),
+    case("server-too-long"),
+    case("server-too-short"),
+    case("server-huge"),
+    case("server-changes"),
+    case("server-404"),
+    case("server-401"),
+    case("server-416"),
+    case("server-500"),
+    case("server-busy"),
+    case("server-page"),
+    case("server-around"),
+    gone("server-off", "http://127.0.0.1:9/photos.zip"),
+    gone("server-unknown", "https://nowhere.invalid/photos.zip"),
+    gone("protocol", "teleport://bucket/photos.zip"),
 )

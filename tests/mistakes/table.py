@@ -1,24 +1,22 @@
-"""What a case of the table is, and how what was read is compared with what the page says."""
+"""What a case of the table is, and how a line that was read is compared with what is promised."""
 
 import re
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mistakes.projects import Project
 from mistakes.running import Setting
 
-Spoil = Callable[[Project], None]
+Spoil = Callable[[Project], object]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A mistake, and what whoever made it reads.
+    """How a mistake is made. What whoever made it reads stands in messages.yaml, by its `id`.
 
     Attributes:
-        id: of the test.
-        did: what the user did, in Markdown.
-        said: the line that is read; `…` stands for what differs between machines and runs.
+        id: of the test, and in messages.yaml.
         command: what was run then: a module and its arguments, as after `python -m`.
         spoil: makes the mistake in a copy of a project.
         level: how far that project is built (`projects.LEVELS`).
@@ -30,8 +28,6 @@ class Case:
     """
 
     id: str
-    did: str
-    said: str
     command: tuple[str, ...]
     spoil: Spoil
     level: str = "new"
@@ -42,19 +38,9 @@ class Case:
     ready: Callable[[Project], bool] = bool
 
 
-@dataclass(frozen=True)
-class Group:
-    """Cases that stand under one heading of the page."""
-
-    title: str
-    text: str
-    cases: tuple[Case, ...]
-
-
-def matches(case: Case, line: str) -> bool:
-    """Tell whether a line that was read is the one that the table promises."""
-    parts = [re.escape(part) for part in case.said.split("…")]
-    return re.fullmatch(".+?".join(parts), line) is not None
+def matches(said: str, line: str) -> bool:
+    """Tell whether a line that was read is the one that is promised; `…` stands for anything."""
+    return re.fullmatch(".+?".join(map(re.escape, said.split("…"))), line) is not None
 
 
 def shown(line: str, project: Project) -> str:
@@ -62,22 +48,3 @@ def shown(line: str, project: Project) -> str:
     return line.replace(str(project.folder), "/home/you/project").replace(
         str(project.folder.parent), "/home/you"
     )
-
-
-def page(groups: Iterable[Group], head: str) -> str:
-    """Return the page: a heading a group, a row a case."""
-    lines = [head.rstrip("\n")]
-    for group in groups:
-        lines += ["", f"## {group.title}", "", group.text, ""]
-        lines += ["| What you did | What you read |", "|---|---|"]
-        lines += [f"| {_cell(case.did)} | {_code(case.said)} |" for case in group.cases]
-    return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
-def _code(text: str) -> str:
-    """Return a line as code; it may hold backticks itself."""
-    return f"`` {_cell(text)} ``"

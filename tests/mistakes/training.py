@@ -10,7 +10,7 @@ from mistakes.parameters import setting
 from mistakes.photos import at
 from mistakes.projects import Project
 from mistakes.running import Setting
-from mistakes.table import Case, Group, Spoil
+from mistakes.table import Case, Spoil
 
 TRANSFER, SCRATCH = ("stages.train", "transfer"), ("stages.train", "scratch")
 CALIBRATE, EXPORT = ("stages.calibrate", "scratch"), ("stages.export", "scratch")
@@ -101,110 +101,82 @@ def released(spoil: Spoil) -> Spoil:
     return both
 
 
-def train(id: str, did: str, said: str, spoil: Spoil, command: tuple[str, ...] = TRANSFER) -> Case:
-    return Case(id, did, said, command, spoil, "split", again=False)
+def train(id: str, spoil: Spoil, command: tuple[str, ...] = TRANSFER) -> Case:
+    return Case(id, command, spoil, "split", again=False)
 
 
-def after(id: str, did: str, said: str, spoil: Spoil, command: tuple[str, ...]) -> Case:
+def after(id: str, spoil: Spoil, command: tuple[str, ...]) -> Case:
     level = "exported" if command in (EVALUATE, RELEASE) else "trained"
-    return Case(id, did, said, command, spoil, level, again=False)
+    return Case(id, command, spoil, level, again=False)
 
 
-TRAINING = Group(
-    "Training",
-    "",
-    (
-        train("backbone", "", "", setting("train.transfer.backbone", "mobilenet_v9")),
-        train("weights-missing", "", "", setting("train.transfer.weights", "mine.pth")),
-        train("weights-checksum", "", "", setting("train.transfer.weights_sha256", "0" * 64)),
-        train("weights-text", "", "", weights(lambda path: path.write_text("weights"))),
-        train("weights-cut", "", "", at("backbone.safetensors", lambda path: cut(path, 0.5))),
-        train("weights-pickle", "", "", weights(_pickled)),
-        train("weights-saved", "", "", weights(_saved)),
-        train("weights-list", "", "", weights(_list)),
-        train("weights-misfit", "", "", weights(_other_architecture)),
-        train("weights-other", "", "", setting("train.transfer.backbone", "resnet18")),
-        Case(
-            "weights-offline",
-            "",
-            "",
-            TRANSFER,
-            setting("train.transfer.weights", "imagenet"),
-            "split",
-            _OFFLINE,
-            again=False,
-        ),
-        train("diverges", "", "", setting("train.scratch.lr", 1e30), SCRATCH),
-        train("memory", "", "", setting("train.scratch.width", 80000), SCRATCH),
-        train("no-cnn", "", "", lambda project: None, ("stages.train",)),
-        train("other-cnn", "", "", lambda project: None, ("stages.train", "resnet")),
+TRAINING = (
+    train("backbone", setting("train.transfer.backbone", "mobilenet_v9")),
+    train("weights-missing", setting("train.transfer.weights", "mine.pth")),
+    train("weights-checksum", setting("train.transfer.weights_sha256", "0" * 64)),
+    train("weights-text", weights(lambda path: path.write_text("weights"))),
+    train("weights-cut", at("backbone.safetensors", lambda path: cut(path, 0.5))),
+    train("weights-pickle", weights(_pickled)),
+    train("weights-saved", weights(_saved)),
+    train("weights-list", weights(_list)),
+    train("weights-misfit", weights(_other_architecture)),
+    train("weights-other", setting("train.transfer.backbone", "resnet18")),
+    Case(
+        "weights-offline",
+        TRANSFER,
+        setting("train.transfer.weights", "imagenet"),
+        "split",
+        _OFFLINE,
+        again=False,
     ),
+    train("diverges", setting("train.scratch.lr", 1e30), SCRATCH),
+    train("memory", setting("train.scratch.width", 80000), SCRATCH),
+    train("no-cnn", lambda project: None, ("stages.train",)),
+    train("other-cnn", lambda project: None, ("stages.train", "resnet")),
 )
 
-LATER = Group(
-    "From weights to the release",
-    "",
-    (
-        after("trained-missing", "", "", at(TRAINED, Path.unlink), CALIBRATE),
-        after("trained-cut", "", "", at(TRAINED, lambda path: cut(path, 0.5)), CALIBRATE),
-        after(
-            "trained-other",
-            "",
-            "",
-            lambda p: (
-                at(TRAINED, Path.unlink)(p)
-                or (p.folder / "backbone.safetensors").rename(p.folder / TRAINED)
-                and None
-            ),
-            CALIBRATE,
-        ),
-        after(
-            "calibration-key",
-            "",
-            "",
-            edited("models/scratch/calibration.json", dict.clear),
-            EXPORT,
-        ),
-        after("archive-changed", "", "", at("data/landmark_images.zip", Path.unlink), EXPORT),
-        after("export-missing", "", "", at("models/scratch/model.json", Path.unlink), EVALUATE),
-        after("onnx-missing", "", "", at("models/scratch/landmarks.onnx", Path.unlink), EVALUATE),
-        after("onnx-tampered", "", "", flip("models/scratch/landmarks.onnx"), EVALUATE),
-        after("torchscript-tampered", "", "", flip("models/scratch/landmarks.pt"), EVALUATE),
-        after(
-            "card-tampered",
-            "",
-            "",
-            edited("models/scratch/model.json", lambda tree: tree.pop("classes")),
-            EVALUATE,
-        ),
-        after(
-            "card-newer",
-            "",
-            "",
-            edited("models/scratch/model.json", lambda tree: tree.update(format_version=9)),
-            EVALUATE,
-        ),
-        after(
-            "card-classes",
-            "",
-            "",
-            edited("models/scratch/model.json", lambda tree: tree["classes"].reverse()),
-            EVALUATE,
-        ),
-        after(
-            "release-figures",
-            "",
-            "",
-            released(edited("metrics/scratch/validation.json", lambda tree: tree.pop("nll"))),
-            RELEASE,
-        ),
-        after(
-            "release-missing",
-            "",
-            "",
-            released(at("metrics/transfer/validation.json", Path.unlink)),
-            RELEASE,
-        ),
-        after("release-tampered", "", "", released(flip("models/scratch/landmarks.pt")), RELEASE),
+LATER = (
+    after("trained-missing", at(TRAINED, Path.unlink), CALIBRATE),
+    after("trained-cut", at(TRAINED, lambda path: cut(path, 0.5)), CALIBRATE),
+    after(
+        "trained-other",
+        lambda p: (p.folder / "backbone.safetensors").replace(p.folder / TRAINED),
+        CALIBRATE,
     ),
+    after(
+        "calibration-key",
+        edited("models/scratch/calibration.json", dict.clear),
+        EXPORT,
+    ),
+    after("archive-changed", at("data/landmark_images.zip", Path.unlink), EXPORT),
+    after("export-missing", at("models/scratch/model.json", Path.unlink), EVALUATE),
+    after("onnx-missing", at("models/scratch/landmarks.onnx", Path.unlink), EVALUATE),
+    after("onnx-tampered", flip("models/scratch/landmarks.onnx"), EVALUATE),
+    after("torchscript-tampered", flip("models/scratch/landmarks.pt"), EVALUATE),
+    after(
+        "card-tampered",
+        edited("models/scratch/model.json", lambda tree: tree.pop("classes")),
+        EVALUATE,
+    ),
+    after(
+        "card-newer",
+        edited("models/scratch/model.json", lambda tree: tree.update(format_version=9)),
+        EVALUATE,
+    ),
+    after(
+        "card-classes",
+        edited("models/scratch/model.json", lambda tree: tree["classes"].reverse()),
+        EVALUATE,
+    ),
+    after(
+        "release-figures",
+        released(edited("metrics/scratch/validation.json", lambda tree: tree.pop("nll"))),
+        RELEASE,
+    ),
+    after(
+        "release-missing",
+        released(at("metrics/transfer/validation.json", Path.unlink)),
+        RELEASE,
+    ),
+    after("release-tampered", released(flip("models/scratch/landmarks.pt")), RELEASE),
 )

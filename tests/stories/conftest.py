@@ -64,3 +64,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone.commit()
     clone.run("dvc", "push")
     return clone
+
+
+@pytest.fixture(scope="session")
+def strace() -> None:
+    """Skip where there is no strace, or where it may not look into processes."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is missing: apt-get install strace")
+    tried = subprocess.run(
+        ["strace", "-f", "--seccomp-bpf", "true"], capture_output=True, text=True
+    )
+    if tried.returncode:
+        pytest.skip(f"strace cannot trace here: {tried.stderr.splitlines()[-1:]}")

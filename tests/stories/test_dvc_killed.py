@@ -25,9 +25,9 @@ PAUSE = "stages.train scratch|pause|.state/.train-scratch-*.part"
 
 @pytest.fixture
 def clone(built: Clone, tmp_path: Path) -> Clone:
-    """A copy of `built` that has lost the training of scratch, in DVC's run cache too."""
+    """A copy of `built` that has lost the weights of scratch, and DVC's cache with them."""
     copy = built.copy(tmp_path / "copy")
-    shutil.rmtree(copy.folder / ".dvc/cache/runs")
+    shutil.rmtree(copy.folder / ".dvc/cache")
     (copy.folder / "models/scratch/weights.safetensors").unlink()
     return copy
 

@@ -36,7 +36,7 @@ DEATHS = [
     "stages.train scratch|rename|models/scratch/.weights.*.part",  # the curve is in place
     "stages.train transfer|half|.state/.train-transfer-*.part",
     "stages.calibrate scratch|rename|metrics/scratch/.validation.json.*.part",  # one of two is
-    "stages.export scratch|half|models/scratch/.export.*.part/landmarks.onnx",
+    "stages.export scratch|rename|models/scratch/.export.*.part/.model.json.*.part",  # none is
     "stages.export scratch|rename|models/scratch/.export.*.part/landmarks.onnx",  # the .pt is
     "stages.evaluate scratch|rename|metrics/scratch/.per_class.csv.*.part",
     "stages.release|half|models/.landmarks.part/landmarks.pt",
