@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tag_folder import BLUE, Done, GREEN, GREY, RED, REDDISH, landmarks, photo, write_model
+from tag_folder import BLUE, GREEN, GREY, RED, REDDISH, Done, landmarks, photo, write_model
 
 from landmarks.tagging import packet
 

@@ -153,12 +153,16 @@ def _text(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _world(places: Iterable[Guess]) -> str:
-    """Draw a map of the world (plate carrée), a dot for each place that has coordinates.
+def land() -> str:
+    """Return the coasts of the world as an SVG path: x is longitude + 180, y is 90 - latitude.
 
-    world.txt holds the coasts of Natural Earth at 1:110 million (naturalearthdata.com, public
-    domain) as an SVG path: x is longitude + 180, y is 90 - latitude.
+    They are those of Natural Earth at 1:110 million (naturalearthdata.com, public domain).
     """
+    return resources("landmarks.tagging").joinpath("world.txt").read_text(encoding="ascii").strip()
+
+
+def _world(places: Iterable[Guess]) -> str:
+    """Draw a map of the world (plate carrée), a dot for each place that has coordinates."""
     dots = [
         f'<circle cx="{one.longitude + 180:.2f}" cy="{90 - one.latitude:.2f}" r="1.6">'
         f"<title>{html.escape(one.name)}</title></circle>"
@@ -167,8 +171,7 @@ def _world(places: Iterable[Guess]) -> str:
     ]
     if not dots:
         return ""
-    land = resources("landmarks.tagging").joinpath("world.txt").read_text(encoding="ascii").strip()
     return (
         '<svg viewBox="0 5 360 145" role="img" aria-label="Map of the places">'
-        f'<path d="{land}" fill="#cfd8c8"/><g fill="#c0392b">{"".join(dots)}</g></svg>'
+        f'<path d="{land()}" fill="#cfd8c8"/><g fill="#c0392b">{"".join(dots)}</g></svg>'
     )

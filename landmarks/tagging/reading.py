@@ -135,8 +135,8 @@ class Reader:
         with self._lock:
             for one in opened:  # from here on the journal knows
                 self._decoding.pop(one.sha256, None)
-        for one in batch:
-            yield one if isinstance(one, Read) else _joined(one, answers)
+        for each in batch:
+            yield each if isinstance(each, Read) else _joined(each, answers)
 
 
 def _joined(one: _Opened, answers: dict[str, Prediction]) -> Read:

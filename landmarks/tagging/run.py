@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from landmarks import environment
 from landmarks.errors import LandmarksError, report
+from landmarks.files import clear_leftovers
 from landmarks.predictor import Predictor
 from landmarks.tagging import deciding, sidecars, tables
 from landmarks.tagging.albums import Albums
@@ -86,8 +87,10 @@ class Tally:
 
 
 def tag(options: Options) -> int:
-    """Do what the options ask, print a summary, and return the exit status: 0, or 1 if some photo,
-    folder or sidecar could not be dealt with.
+    """Do what the options ask, print a summary, and return the exit status.
+
+    Returns:
+        0; 1 if some photo, folder or sidecar could not be dealt with; 130 after Ctrl-C.
 
     Raises:
         LandmarksError: the options, the model, the journal or an output is no good.
@@ -95,11 +98,15 @@ def tag(options: Options) -> int:
     options.check()
     state = options.state or state_folder()
     tally = Tally()
-    with one_run(state, options.folder):
-        if options.undo:
-            _undo(options, tally)
-        else:
-            _tag(options, state, tally)
+    try:
+        with one_run(state, options.folder):
+            if options.undo:
+                _undo(options, tally)
+            else:
+                _tag(options, state, tally)
+    except KeyboardInterrupt:  # the command line would exit without a word
+        print("error: interrupted; run the same command again to continue", file=sys.stderr)
+        return 130
     return 1 if tally.complaints or tally.decisions["unreadable"] else 0
 
 
@@ -132,7 +139,7 @@ def _tag(options: Options, state: Path, tally: Tally) -> None:
         if review:
             opened.append(review)
         reader = Reader(predictor, journal, environment.cores())
-        for read in reader.read(_photos(options.folder, tally)):
+        for read in reader.read(_photos(options, tally)):
             own, said_by = sidecars.own_position(read.found, read.header)
             row = decide(read, rules, own)
             _count(row, tally)
@@ -149,15 +156,19 @@ def _tag(options: Options, state: Path, tally: Tally) -> None:
     _summarize(options, tally)
 
 
-def _photos(folder: Path, tally: Tally) -> Iterator[Found]:
+def _photos(options: Options, tally: Tally) -> Iterator[Found]:
     """Walk the folder with a progress bar where a person looks on."""
-    total = None
+    folder, here, total = options.folder, None, None
     if sys.stderr.isatty():
         total = sum(1 for _ in walk(folder, lambda path, reason: None))
     bar: Iterable[Found] = tqdm(
         walk(folder, tally.complain), total=total, unit=" photos", disable=None, smoothing=0.05
     )
-    yield from bar
+    for found in bar:
+        if options.xmp and not options.dry_run and found.path.parent != here:
+            here = found.path.parent
+            clear_leftovers(here, names="*.xmp.*")  # of a run that was killed
+        yield found
 
 
 def _count(row: Row, tally: Tally) -> None:
