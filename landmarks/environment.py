@@ -53,6 +53,19 @@ def launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
+def check_shares(batch_size: int, processes: int) -> None:
+    """Refuse a number of processes that cannot share a batch evenly.
+
+    Raises:
+        LandmarksError: names both.
+    """
+    if batch_size % processes:
+        raise LandmarksError(
+            f"batch_size is {batch_size} and cannot be shared by {processes} processes",
+            hint=f"Choose a multiple of {processes}.",
+        )
+
+
 def _number(name: str, default: int, *, least: int) -> int:
     text = os.environ.get(name, "")
     if not text:

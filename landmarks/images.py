@@ -42,6 +42,7 @@ _BYTES_PER_PIXEL = {"JPEG": 8, "PNG": 9, "BMP": 8, "GIF": 8, "WEBP": 17, "TIFF":
 _BYTES_PER_PIXEL |= {"HEIF": 13, "JPEG2000": 21}
 _BYTES_PER_COEFFICIENT = 2
 
+_HINT = "Check its name, copy it again, or save it anew with a program that opens it."
 _REDUCTIONS = (8, 4, 2, 1)  # what libjpeg can reduce by; the other formats follow it
 _MOST_BOXES = 1000
 
@@ -75,7 +76,7 @@ class UnreadableImage(LandmarksError):
 
     def __init__(self, reason: Reason, name: str, detail: str = "") -> None:
         said = f"{name} cannot be read as a photo: {reason}"
-        super().__init__(said + (f" ({detail})" if detail else ""))
+        super().__init__(said + (f" ({detail})" if detail else ""), hint=_HINT)
         self.reason: Reason = reason
 
 
@@ -85,8 +86,7 @@ class Picture:
 
     Attributes:
         pixels: uint8 (H, W, 3) RGB, C-order; smaller than the original if it was reduced.
-        width: of the upright original, pixels.
-        height: of the upright original, pixels.
+        width, height: of the upright original, pixels.
         format: one of `FORMATS`, as the content says.
     """
 

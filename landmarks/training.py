@@ -19,7 +19,6 @@ from landmarks import backbones, environment, inference
 from landmarks.checkpoint import Checkpoint
 from landmarks.data.augmentation import batch_transform, seed_of
 from landmarks.data.batches import AugmentedPhotos, EpochBatches, loader
-from landmarks.errors import LandmarksError
 from landmarks.optimization import NORMS, check_finite, lr_factor, make_optimizers
 from landmarks.params import Training, Transfer
 
@@ -58,15 +57,6 @@ class Fitted:
     best_epoch: int
 
 
-def check_shares(settings: Training, processes: int) -> None:
-    """Refuse a number of processes that cannot share a batch evenly."""
-    if settings.batch_size % processes:
-        raise LandmarksError(
-            f"batch_size is {settings.batch_size} and cannot be shared by {processes} processes",
-            hint=f"Choose a multiple of {processes}.",
-        )
-
-
 def make_fabric(settings: Training) -> Fabric:
     """Set PyTorch up: device, processes (all that torchrun started), precision and threads.
 
@@ -75,7 +65,7 @@ def make_fabric(settings: Training) -> Fabric:
     """
     cuda = inference.device().type == "cuda"
     world, local = (int(os.environ.get(key, 1)) for key in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    check_shares(settings, world)
+    environment.check_shares(settings.batch_size, world)
     if not cuda:
         environment.keep_memory()
     if settings.threads:
@@ -113,7 +103,8 @@ class Trainer:
     ) -> None:
         self.fabric, self.settings, self.data = fabric, settings, data
         self.plain = network.to(memory_format=torch.channels_last)
-        self.frozen = _leading_blocks(network, settings)
+        frozen = settings.frozen_blocks if isinstance(settings, Transfer) else 0
+        self.frozen = backbones.leading_blocks(network, frozen)
         for block in self.frozen:
             block.requires_grad_(False)
         thawing = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
@@ -253,12 +244,6 @@ class Trainer:
             "val_loss": float(F.cross_entropy(scores, labels)),
             "val_accuracy": float((scores.argmax(1) == labels).double().mean()),
         }
-
-
-def _leading_blocks(network: nn.Module, settings: Training) -> list[nn.Module]:
-    if not isinstance(settings, Transfer):
-        return []
-    return backbones.leading_blocks(network, settings.frozen_blocks)
 
 
 def _blocks(pixels: NDArray[np.uint8], ids: NDArray[np.int64], size: int) -> Iterator[Tensor]:

@@ -12,7 +12,7 @@ from landmarks.data.store import PhotoStore
 from landmarks.errors import Terminated
 from landmarks.files import read_json, write_text
 from landmarks.params import Scratch, Transfer
-from landmarks.training import Trainer, TrainingData, check_shares, fit, make_fabric
+from landmarks.training import Trainer, TrainingData, fit, make_fabric
 from stages.runner import run
 
 SPLIT, NORMALIZATION = Path("data/split.csv"), Path("data/normalization.json")
@@ -70,7 +70,7 @@ def main() -> None:
     cnn = params.chosen_cnn(sys.argv)
     settings: Scratch | Transfer = getattr(params.load().train, cnn)
     if launches():
-        check_shares(settings, environment.processes())
+        environment.check_shares(settings.batch_size, environment.processes())
         launch(environment.processes())
         return
     data = read_data()

@@ -7,6 +7,9 @@ from small_training import settings_with, stripes
 
 from landmarks.data.batches import AugmentedPhotos, EpochBatches, loader
 
+# Four workers on two cores are slow, and that is not the question here.
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+
 EPOCH = 2
 Augmented = dict[int, bytes]
 

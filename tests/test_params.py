@@ -67,12 +67,19 @@ def test_a_warm_up_longer_than_the_training_is_refused(tree: dict) -> None:
 
 
 def test_a_vision_transformer_needs_one_size_for_all(tree: dict) -> None:
-    tree["train"]["transfer"] |= {"backbone": "vit_b_16", "train_crop_size": 64}
-    tree["train"]["transfer"]["val_crop_size"] = 96
-    with pytest.raises(LandmarksError, match="vit_b_16 needs .* equal.* 64 and 96"):
-        params.parse(tree)
-    tree["train"]["transfer"]["val_crop_size"] = 64
+    sizes = {"initial_crop_size": 64, "train_crop_size": 64, "val_crop_size": 64}
+    tree["train"]["transfer"] |= {"backbone": "vit_b_16", **sizes}
     params.parse(tree)
+    for name, other in {"initial_crop_size": 48, "val_crop_size": 96}.items():
+        tree["train"]["transfer"] |= sizes | {name: other}
+        with pytest.raises(LandmarksError, match=f"vit_b_16 needs .* equal.* they are .*{other}"):
+            params.parse(tree)
+
+
+def test_crops_do_not_shrink(tree: dict) -> None:
+    tree["train"]["scratch"] |= {"initial_crop_size": 96, "train_crop_size": 64}
+    with pytest.raises(LandmarksError, match="initial_crop_size must not be larger"):
+        params.parse(tree)
 
 
 def test_a_missing_or_broken_file_is_said(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def make(name: str, given: dict[str, str], root: Path = ROOT) -> str:
     if name not in names(root):
         raise LandmarksError(
             f"no preset is called {name!r}" if name else "no preset is named",
-            hint=f"make preset NAME=... with one of: {', '.join(names(root))}.",
+            hint=f"Type `make preset NAME=...` with one of: {', '.join(names(root))}.",
         )
     text = (root / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
     for key, value in _values(given, root).items():

@@ -23,7 +23,7 @@ _MARKS = ("ETag", "etag", "version_id", "generation", "mtime", "LastModified", "
 LOCAL_COPY = (
     "Or give a local copy: `make preset NAME=landmarks50 SOURCE=/path/to/landmark_images.zip`."
 )
-_COPY_AGAIN = "It may be truncated or another file: look into it, or copy it again."
+_COPY_AGAIN = "Look into it, or copy it again."
 
 
 class Hiccup(Exception):

@@ -150,6 +150,12 @@ def _folder_with_checksum(project: Project) -> None:
     project.params({"download.sha256": "0" * 64})
 
 
+def _only_negatives(project: Project) -> None:
+    """Give good negatives, and an archive that is not there."""
+    negatives({"home/1.jpg": photo(0, 0)})(project)
+    project.params({"download.source": "nowhere.zip"})
+
+
 def negatives(contents: dict[str, bytes]) -> Spoil:
     """Give a second archive, of photos without a landmark."""
 
@@ -218,6 +224,7 @@ INSIDE = (
     ),
     case("folder-link", folder(lambda p: (p / "photos/x.jpg").symlink_to("/etc"))),
     case("negatives-missing", params(negatives="nowhere.zip")),
+    case("negatives-right", _only_negatives),
     case("negatives-flat", negatives({"1.jpg": photo(0, 0)})),
     case("negatives-empty", negatives({})),
 )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from loopback import CONTENT, CUT, OTHER, Answer, Request, Site, breaks
 from mistakes.archives import DOWNLOAD
 from mistakes.projects import anything
+from mistakes.running import Setting
 from mistakes.table import Case
 
 
@@ -76,7 +77,7 @@ def gone(id: str, url: str) -> Case:
 
 SERVERS = (
     case("server-drops"),
-    case("server-stalls"),
+    Case("server-stalls", DOWNLOAD, anything, setting=Setting(silence=0.5)),
     case("server-too-long"),
     case("server-too-short"),
     case("server-huge"),

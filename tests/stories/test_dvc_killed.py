@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from stories.clone import Clone
 from stories.outs import first_difference, leftovers
 
@@ -20,21 +21,25 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SUDDEN = Path(__file__).with_name("sudden")
 REPRO = (sys.executable, "-m", "dvc", "repro", "--single-item", "train@scratch")
 BY_HAND = (sys.executable, "-m", "stages.train", "scratch")
+WEIGHTS = "models/scratch/weights.safetensors"
 PAUSE = "stages.train scratch|pause|.state/.train-scratch-*.part"
 
 
 @pytest.fixture
 def clone(built: Clone, tmp_path: Path) -> Clone:
-    """A copy of `built` that has lost the weights of scratch, and DVC's cache with them."""
+    """A copy of `built` without the weights of scratch, which DVC cannot bring back either."""
     copy = built.copy(tmp_path / "copy")
-    shutil.rmtree(copy.folder / ".dvc/cache")
-    (copy.folder / "models/scratch/weights.safetensors").unlink()
+    lock = yaml.safe_load((copy.folder / "dvc.lock").read_text())
+    md5 = {out["path"]: out["md5"] for out in lock["stages"]["train@scratch"]["outs"]}[WEIGHTS]
+    shutil.rmtree(copy.folder / ".dvc/cache/runs")
+    (copy.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).unlink()
+    (copy.folder / WEIGHTS).unlink()
     return copy
 
 
-def pausing(clone: Clone, seconds: int, **env: str) -> Clone:
-    """The same, where the training pauses before its first recovery state is in place."""
-    death = {"PYTHONPATH": str(SUDDEN), "DEATH": PAUSE, "DEATH_PAUSE": str(seconds)}
+def pausing(clone: Clone, until: Path, **env: str) -> Clone:
+    """The same, where a training pauses before a recovery state is in place until a file exists."""
+    death = {"PYTHONPATH": str(SUDDEN), "DEATH": PAUSE, "DEATH_UNTIL": str(until)}
     return Clone(clone.folder, clone.home, {**clone.env, **death, **env})
 
 
@@ -60,7 +65,7 @@ def test_a_training_ends_with_its_dvc_and_the_next_one_is_right(
     if not Path(shell).exists():
         pytest.skip(f"no {shell} here")
     log = tmp_path / "log"
-    dvc = pausing(clone, 600, SHELL=shell).start(*REPRO, log=log)
+    dvc = pausing(clone, tmp_path / "never", SHELL=shell).start(*REPRO, log=log)
     training = paused(log)
     dvc.send_signal(signal.SIGKILL)
     dvc.wait()
@@ -75,12 +80,13 @@ def test_a_training_that_lives_without_dvc_is_waited_for(
     built: Clone, clone: Clone, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    by_hand = pausing(clone, 20).start(*BY_HAND, log=first)
+    by_hand = pausing(clone, tmp_path / "go").start(*BY_HAND, log=first)
     living = paused(first)
     dvc = clone.start(*REPRO, log=second)
     waiting = f"waiting for stage train-scratch: process {living.pid} is at it"
     wait_for(lambda: waiting in second.read_text())
     assert living.is_running() and "epoch" not in second.read_text()
+    (tmp_path / "go").touch()
     assert by_hand.wait() == 0 and dvc.wait() == 0
     assert "epoch   2/2" in first.read_text() and "epoch   2/2" in second.read_text()
     assert first_difference(built, clone) is None
@@ -90,7 +96,7 @@ def test_a_training_that_lives_without_dvc_is_waited_for(
 def test_processes_that_train_together_end_together(clone: Clone, tmp_path: Path) -> None:
     log = tmp_path / "log"
     two = {"LANDMARKS_PROCESSES": "2"}
-    launcher = pausing(clone, 600, **two).start(*BY_HAND, log=log)
+    launcher = pausing(clone, tmp_path / "never", **two).start(*BY_HAND, log=log)
     first = paused(log)
     both = psutil.Process(launcher.pid).children()
     assert first in both and len(both) >= 2

@@ -3,8 +3,8 @@
 `DEATH=stages.export scratch|rename|models/scratch/.export*` kills the whole process group when
 `python -m stages.export scratch` is about to rename a file of the project whose name matches.
 `|half|` kills once the file that matches is opened for writing and has bytes on the disk.
-`|pause|` stops for `DEATH_PAUSE` seconds before the rename, and says so. Python imports a module of
-this name by itself.
+`|pause|` stops before the rename until the file `DEATH_UNTIL` exists, and says so. Python imports a
+module of this name by itself.
 """
 
 import fnmatch
@@ -15,7 +15,6 @@ import threading
 import time
 from typing import Any
 
-PAUSE = float(os.environ.get("DEATH_PAUSE", 30))
 _WRITING = os.O_WRONLY | os.O_RDWR
 
 
@@ -46,7 +45,8 @@ def _arm(moment: str, pattern: str) -> None:
             threading.Thread(target=_die_halfway, args=(path,), daemon=True).start()
         elif moment == "pause":
             print(f"process {os.getpid()} pauses", file=sys.stderr, flush=True)
-            time.sleep(PAUSE)
+            while not os.path.exists(os.environ["DEATH_UNTIL"]):
+                time.sleep(0.05)
         else:
             die()
 
