@@ -32,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def slow_photos() -> list[bytes]:
-    """Two photos that take a while: progressive files are decoded whole, whatever the size asked."""
+    """Two photos that take a while: progressive files are decoded whole whatever is asked."""
     noise = np.random.default_rng(1).integers(-9, 10, (1200, 1600, 3))
     files = []
     for colour in (RED, GREY):
@@ -180,9 +180,37 @@ def test_photos_that_vanish_while_walking_are_rows(tmp_path: Path, model: Path) 
 
 
 def test_the_command_needs_nothing_of_the_training(tmp_path: Path) -> None:
+    training = ("torch", "torchvision", "dvc", "lightning_fabric", "pandas", "yaml", "scipy")
     code = (
-        "import sys, landmarks.tagging.run; print([name for name in ('torch', 'torchvision', 'dvc', "
-        "'lightning_fabric', 'pandas', 'yaml', 'scipy', 'sklearn') if name in sys.modules])"
+        "import sys, landmarks.tagging.run; "
+        f"print([name for name in {training} if name in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["journal", "table"])
+def test_a_full_disk_is_said_in_one_line_and_the_run_goes_on_later(
+    tmp_path: Path, model: Path, known: bool
+) -> None:
+    folder, state, table = tmp_path / "photos", tmp_path / "state", tmp_path / "rows.csv"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number}.jpg").write_bytes(photo(RED, number))
+    if known:
+        rows(folder, model, state)
+    given = command("tag", folder, "--model", model, "--state", state, "--csv", table)
+    # A limit on files of one block stands in for a disk without space.
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", *given], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert ("no space on the disk" in done.stderr) == known and "Free" in done.stderr
+    assert not table.exists() and not list(tmp_path.glob(".*"))
+    assert len(rows(folder, model, state)) == 12
+
+
+def test_a_folder_that_cannot_be_read_is_complained_about(tmp_path: Path) -> None:
+    said = []
+    assert not list(walk(tmp_path / "gone", lambda path, reason: said.append((path, reason))))
+    assert said == [(tmp_path / "gone", "No such file or directory")]

@@ -24,7 +24,8 @@ TOP_K = 5
 MOST_BYTES = 500_000_000
 """A file of this size is no photo, and its bytes would not fit the memory of a small machine."""
 
-Decoded = images.Pixels | images.UnreadableImage
+Answer = Prediction | images.Pixels | images.UnreadableImage
+"""What a thread finds out: what the journal knows, or what is to be asked, or why it cannot be."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,12 @@ class Read:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A photo before the model saw it; `decoded` is None where its answer is known."""
+    """A photo before the model saw it."""
 
     found: Found
     sha256: str
     header: Header
-    known: Prediction | None
-    decoded: Decoded | None
+    answer: Answer
 
 
 class Reader:
@@ -64,7 +64,7 @@ class Reader:
         self._journal = journal
         self._threads = threads
         self._lock = threading.Lock()
-        self._decoding: dict[str, Future[Decoded]] = {}
+        self._under_way: dict[str, Future[Answer]] = {}
 
     def read(self, photos: Iterable[Found]) -> Iterator[Read]:
         """Yield an answer for each photo, in order; memory does not grow with their number."""
@@ -98,21 +98,18 @@ class Reader:
         except OSError as error:
             return Read(found, reason=f"cannot be opened ({error.strerror})")
         sha256 = hashlib.sha256(content).hexdigest()
-        said = header(content)
-        known = self._journal.find(sha256)
-        if known is not None:
-            return _Opened(found, sha256, said, known, None)
-        return _Opened(found, sha256, said, None, self._decode(sha256, content))
+        return _Opened(found, sha256, header(content), self._answer(sha256, content))
 
-    def _decode(self, sha256: str, content: bytes) -> Decoded:
-        """Decode a photo, or wait for the thread that decodes one of the same bytes."""
+    def _answer(self, sha256: str, content: bytes) -> Answer:
+        """Find out about a photo, or wait for the thread that is at one of the same bytes."""
         with self._lock:
-            begun = self._decoding.get(sha256)
-            mine: Future[Decoded] = self._decoding.setdefault(sha256, Future())
+            begun = self._under_way.get(sha256)
+            mine: Future[Answer] = self._under_way.setdefault(sha256, Future())
         if begun is not None:
             return begun.result()
         try:
-            mine.set_result(self._predictor.prepare(content))
+            known = self._journal.find(sha256)
+            mine.set_result(known or self._predictor.prepare(content))
         except images.UnreadableImage as error:
             mine.set_result(error)
         except BaseException as error:
@@ -122,27 +119,27 @@ class Reader:
 
     def _answered(self, batch: list[_Opened | Read]) -> Iterator[Read]:
         opened = [one for one in batch if isinstance(one, _Opened)]
-        answers = {one.sha256: one.known for one in opened if one.known}
-        new = {
-            one.sha256: one.decoded
-            for one in opened
-            if one.sha256 not in answers and not isinstance(one.decoded, Exception | None)
-        }
+        asked = {one.sha256: one.answer for one in opened if isinstance(one.answer, np.ndarray)}
+        # A duplicate may have been answered in the batch before, after this one was decoded.
+        again = {sha256: self._journal.find(sha256) for sha256 in asked}
+        said = {sha256: known for sha256, known in again.items() if known}
+        new = {sha256: pixels for sha256, pixels in asked.items() if sha256 not in said}
         if new:
-            said = self._predictor.classify(np.stack(list(new.values())), TOP_K)
-            answers |= zip(new, said, strict=True)
-            self._journal.add((sha256, answers[sha256]) for sha256 in new)
+            answers = self._predictor.classify(np.stack(list(new.values())), TOP_K)
+            said |= zip(new, answers, strict=True)
+            self._journal.add((sha256, said[sha256]) for sha256 in new)
         with self._lock:
             for one in opened:  # from here on the journal knows
-                self._decoding.pop(one.sha256, None)
+                self._under_way.pop(one.sha256, None)
         for each in batch:
-            yield each if isinstance(each, Read) else _joined(each, answers)
+            yield each if isinstance(each, Read) else _joined(each, said)
 
 
-def _joined(one: _Opened, answers: dict[str, Prediction]) -> Read:
-    if isinstance(one.decoded, images.UnreadableImage):
-        return Read(one.found, one.sha256, one.header, reason=_why(one.decoded))
-    return Read(one.found, one.sha256, one.header, answers[one.sha256])
+def _joined(one: _Opened, said: dict[str, Prediction]) -> Read:
+    if isinstance(one.answer, images.UnreadableImage):
+        return Read(one.found, one.sha256, one.header, reason=_why(one.answer))
+    known = one.answer if isinstance(one.answer, Prediction) else said[one.sha256]
+    return Read(one.found, one.sha256, one.header, known)
 
 
 def _why(error: images.UnreadableImage) -> str:
