@@ -50,8 +50,7 @@ Forward = Callable[[NDArray[np.uint8]], Any]
 def contenders(cnn: str) -> dict[str, Forward]:
     """Return what is timed: each takes one photo, uint8 (1, S, S, 3)."""
     folder = ROOT / "models" / cnn
-    calibration = files.read_json(folder / "calibration.json")
-    eager = deployable.build(folder / "weights.safetensors", calibration["temperature"])
+    eager = deployable.build(deployable.Parts.of(folder))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = str(folder / card.TORCHSCRIPT)

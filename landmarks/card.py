@@ -3,15 +3,21 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from landmarks.catalogue import Landmark
 from landmarks.errors import LandmarksError
 
 ONNX, TORCHSCRIPT, CARD = "landmarks.onnx", "landmarks.pt", "model.json"
-FORMAT_VERSION = 1
+OUTPUTS = ("probabilities", "known_score", "known")
+"""What both model files answer, in this order."""
+
+KNOWN_THRESHOLD = 0.5
+"""A photo shows a known landmark from this `known_score` on: the score is scaled so."""
+
+FORMAT_VERSION = 2
 """Raised when an older `landmarks` would misread the card; new optional fields do not raise it."""
 
 Sha256 = Field(pattern="^[0-9a-f]{64}$")
@@ -38,6 +44,41 @@ class FileRecord(BaseModel):
     bytes: int = Field(ge=0)
 
 
+class Known(BaseModel):
+    """How the model tells a photo of a known landmark from others.
+
+    Attributes:
+        method: the score, a name in `landmarks.known.METHODS`; the model files compute it.
+        threshold: a photo is known from this `known_score` on.
+        kept: share of the validation photos, all of known landmarks, that reach it.
+        tuned_on: kinds of photos without a known landmark that it was chosen with; none: it comes
+            from photos of known landmarks alone.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    method: str
+    threshold: float = Field(ge=0, le=1)
+    kept: float = Field(gt=0, lt=1)
+    tuned_on: list[str]
+
+
+class Thresholds(BaseModel):
+    """Confidences from which on a name is safe to write.
+
+    Attributes:
+        precision: share of the names written that were to be right, photos of nothing included.
+        confidence: one threshold for all classes.
+        classes: one for each, in the order of `ModelCard.classes`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    precision: float = Field(gt=0, lt=1)
+    confidence: float = Field(ge=0, le=1)
+    classes: list[Annotated[float, Field(ge=0, le=1)]]
+
+
 class ModelCard(BaseModel):
     """`model.json`. Unknown fields are ignored, so that older programs read newer cards.
 
@@ -56,12 +97,20 @@ class ModelCard(BaseModel):
     classes: list[Landmark] = Field(min_length=1)
     input: Input
     temperature: float = Field(gt=0)
+    known: Known
+    thresholds: Thresholds
     parameters: int = Field(ge=0)
     data: dict[str, str]
     params: str
     versions: dict[str, str]
     licences: dict[str, str]
     files: dict[str, FileRecord]
+
+    @model_validator(mode="after")
+    def _thresholds_fit(self) -> Self:
+        if len(self.thresholds.classes) != len(self.classes):
+            raise ValueError("thresholds.classes and classes differ in length")
+        return self
 
     @property
     def version(self) -> str:

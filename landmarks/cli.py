@@ -59,6 +59,8 @@ def predict(
 ) -> None:
     """Name the landmark on each photo, its place and coordinates, and how sure that is.
 
+    A photo that shows none of the known landmarks is said to be so, with what it resembles most.
+
     A photo that cannot be read is reported and the others are answered; the exit status is then 1.
     """
     from landmarks.predictor import DEMONSTRATION, Predictor
@@ -130,6 +132,7 @@ def _answer(predictor: "Predictor", photo: Path, top_k: int) -> "Prediction | No
 
 def _to_json(prediction: "Prediction") -> dict[str, object]:
     tree = prediction.model_dump(by_alias=True)
+    tree["known_score"] = round(prediction.known_score, 6)
     for guess in tree["guesses"]:
         guess["confidence"] = round(guess["confidence"], 6)
     return tree
@@ -138,6 +141,9 @@ def _to_json(prediction: "Prediction") -> dict[str, object]:
 def _to_text(photo: Path, prediction: "Prediction") -> str:
     """Return one block: the photo, then a line for each guess with place and coordinates."""
     lines = [str(photo)]
+    if prediction.unknown:
+        nearest = ", ".join(f"{one.name} {one.confidence:.1%}" for one in prediction.guesses)
+        return f"{photo}\n  none of the known landmarks (nearest: {nearest})"
     for guess in prediction.guesses:
         what = f"{guess.name}, {guess.place}" if guess.place else guess.name
         if guess.latitude is not None and guess.longitude is not None:

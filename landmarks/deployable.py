@@ -1,4 +1,4 @@
-"""The deployable module, uint8 pixels in and calibrated probabilities out, and its two files."""
+"""The deployable module, uint8 pixels in and calibrated answers out, and its two files."""
 
 import io
 import json
@@ -9,18 +9,23 @@ import subprocess
 import sys
 import warnings
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from landmarks import files, models
+from landmarks import files, known, models
 from landmarks.backbones import BACKBONES
-from landmarks.card import ONNX, TORCHSCRIPT
+from landmarks.card import KNOWN_THRESHOLD, ONNX, OUTPUTS, TORCHSCRIPT
 from landmarks.errors import LandmarksError
 from landmarks.inference import Normalized
 
-INPUT, OUTPUT = "pixels", "probabilities"
+INPUT = "pixels"
 
 OPSET = 18
 """The first ONNX operator set whose Resize knows antialiasing."""
@@ -29,32 +34,91 @@ _ALIGNMENT = 64  # as PyTorch aligns tensors in its archives, so that they can b
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a deployable module is made of.
+
+    Attributes:
+        weights: file of the bare network, as training wrote it.
+        statistics: file of the class statistics, as calibration wrote it.
+        calibration: `temperature`, and `known` with its method, threshold and scales.
+    """
+
+    weights: Path
+    statistics: Path
+    calibration: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, folder: str | Path) -> Self:
+        """Return the parts that lie in a CNN's folder.
+
+        Raises:
+            LandmarksError: there is no calibration, or it is damaged.
+        """
+        folder = Path(folder)
+        calibration = files.read_json(folder / "calibration.json")
+        return cls(folder / "weights.safetensors", folder / "statistics.safetensors", calibration)
+
+
 class Deployable(nn.Module):
-    """Everything between a photo and an answer: resize, normalise, network, temperature, softmax.
+    """Everything between a photo and an answer: resize, normalise, network, temperature, scores.
 
     Args:
         network: float32 (N, 3, h, w), normalised, to logits (N, C).
         info: of the network.
-        temperature: logits are divided by it (Guo et al. 2017, arXiv:1706.04599); above 0.
+        calibration: `temperature`, by which logits are divided (Guo et al. 2017,
+            arXiv:1706.04599), and `known` (see `landmarks.unknown`).
+        statistics: of the classes.
     """
 
-    def __init__(self, network: nn.Module, info: models.ModelInfo, temperature: float) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        info: models.ModelInfo,
+        calibration: Mapping[str, Any],
+        statistics: known.Statistics,
+    ) -> None:
         super().__init__()
-        self.logits = Normalized(network, info.input_size, info.mean, info.std)
-        self.temperature = temperature
+        body, self.classifier = known.split_head(network)
+        self.features = Normalized(body, info.input_size, info.mean, info.std)
+        self.temperature = float(calibration["temperature"])
+        chosen = calibration["known"]
+        self.score = known.score(chosen["method"], statistics, chosen["scales"])
+        self.threshold, self.scale = float(chosen["threshold"]), float(chosen["scale"])
+        self.known_from = KNOWN_THRESHOLD  # TorchScript knows no constants of other modules
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Map uint8 (N, 3, H, W) RGB, any H and W, to float32 (N, C); each row sums to 1."""
-        return torch.softmax(self.logits(pixels) / self.temperature, dim=1)
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Answer for uint8 (N, 3, H, W) RGB, any H and W.
+
+        Returns:
+            `probabilities` float32 (N, C), each row sums to 1; `known_score` float32 (N,), 0 to 1;
+            `known` bool (N,), whether the photo shows a known landmark: a score of 0.5 or more.
+        """
+        features = self.features(pixels)
+        logits = self.classifier(features) / self.temperature
+        known_score = torch.sigmoid((self.score(features, logits) - self.threshold) / self.scale)
+        return torch.softmax(logits, dim=1), known_score, known_score >= self.known_from
 
 
-def build(weights: str | Path, temperature: float) -> Deployable:
-    """Load a weights file as a deployable module, in evaluation mode, on the CPU."""
-    network, info = models.load_weights(weights)
-    return Deployable(network, info, temperature).eval().requires_grad_(False)
+def build(parts: Parts) -> Deployable:
+    """Make the deployable module, in evaluation mode, on the CPU.
+
+    Raises:
+        LandmarksError: a part is missing or damaged.
+    """
+    network, info = models.load_weights(parts.weights)
+    try:
+        statistics = load_file(parts.statistics)
+        module = Deployable(network, info, parts.calibration, statistics)
+    except (OSError, SafetensorError, KeyError) as error:
+        raise LandmarksError(
+            f"{parts.statistics} and the calibration beside it are missing or damaged ({error})",
+            hint="Make them again with `dvc repro --force calibrate`.",
+        ) from error
+    return module.eval().requires_grad_(False)
 
 
-def write_files(weights: str | Path, temperature: float, folder: str | Path) -> None:
+def write_files(parts: Parts, folder: str | Path) -> None:
     """Write `landmarks.pt` and `landmarks.onnx` into `folder`, the same bytes each time.
 
     It runs in a Python process of its own with a fixed hash seed. Two things in TorchScript depend
@@ -64,7 +128,12 @@ def write_files(weights: str | Path, temperature: float, folder: str | Path) -> 
     Raises:
         LandmarksError: PyTorch cannot export this network; gives PyTorch's reason.
     """
-    job = {"weights": str(weights), "temperature": temperature, "folder": str(folder)}
+    job = {
+        "weights": str(parts.weights),
+        "statistics": str(parts.statistics),
+        "calibration": dict(parts.calibration),
+        "folder": str(folder),
+    }
     found = subprocess.run(
         [sys.executable, "-m", "landmarks.deployable", json.dumps(job)],
         env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -74,7 +143,7 @@ def write_files(weights: str | Path, temperature: float, folder: str | Path) -> 
     )
     if found.returncode:
         said = found.stderr.strip().splitlines() or [f"exit status {found.returncode}"]
-        raise LandmarksError(f"cannot export {weights}: {said[-1].removeprefix('error: ')}")
+        raise LandmarksError(f"cannot export {parts.weights}: {said[-1].removeprefix('error: ')}")
 
 
 def canonical_torchscript(archive: bytes) -> bytes:
@@ -111,7 +180,8 @@ def to_torchscript(module: nn.Module) -> bytes:
 def to_onnx(module: nn.Module) -> bytes:
     """Export a module and return it as the bytes of an ONNX file, weights included.
 
-    Input `pixels`: uint8 (batch, 3, height, width); output `probabilities`: float32 (batch, C).
+    Input `pixels`: uint8 (batch, 3, height, width). Outputs: `probabilities` float32 (batch, C),
+    `known_score` float32 (batch,) and `known` bool (batch,).
     """
     dynamic = torch.export.Dim.DYNAMIC
     # No two sizes alike, so that PyTorch does not take them for one and the same.
@@ -125,7 +195,7 @@ def to_onnx(module: nn.Module) -> bytes:
             external_data=False,
             opset_version=OPSET,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=list(OUTPUTS),
             dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},),
             verbose=False,
         )
@@ -160,12 +230,12 @@ def main() -> None:
     job = json.loads(sys.argv[1])
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)  # the exporter logs its progress
-    module = build(job["weights"], job["temperature"])
+    module = build(Parts(Path(job["weights"]), Path(job["statistics"]), job["calibration"]))
     for name, export in ((TORCHSCRIPT, to_torchscript), (ONNX, to_onnx)):
         try:
             content = export(module)
         except Exception as error:  # noqa: BLE001 - either exporter raises whatever it stumbles on
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise LandmarksError(
                 f"PyTorch cannot make {name}: {reason}",
                 hint=f"Choose another backbone; tested are: {', '.join(BACKBONES)}.",

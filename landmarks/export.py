@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,20 +12,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from landmarks import deployable, files, images, models
-from landmarks.card import CARD, ONNX, TORCHSCRIPT, FileRecord, Input, ModelCard
+from landmarks.agreement import Difference, agreement, check_agreement, run_eager
+from landmarks.card import (
+    CARD,
+    KNOWN_THRESHOLD,
+    ONNX,
+    TORCHSCRIPT,
+    FileRecord,
+    Input,
+    Known,
+    ModelCard,
+    Thresholds,
+)
 from landmarks.catalogue import Catalogue
 from landmarks.data.archive import open_archive
 from landmarks.data.roles import labels, rows
 from landmarks.data.store import PhotoStore
 from landmarks.errors import LandmarksError
 from landmarks.predictor import BATCH, Predictor
-
-TOLERANCE = 1e-4
-"""Largest difference of a probability between eager PyTorch and an exported file."""
 
 DECODING_LOSS = 0.005
 """Largest difference in accuracy between original files and the stored arrays."""
@@ -34,9 +41,6 @@ AGREEMENT_PHOTOS, DECODING_PHOTOS = 24, 200
 
 _PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxscript", "torch", "torchvision")
 _LARGE = 2_000_000  # pixels; larger photos are not doubled for the comparison
-
-Probabilities = NDArray[np.float32]
-Run = Callable[[NDArray[np.uint8]], Probabilities]
 
 
 @dataclass(frozen=True)
@@ -82,28 +86,6 @@ class Photos:
                 yield path, archive.read(path)
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Where a file parts most from eager PyTorch.
-
-    Attributes:
-        file: the exported file.
-        largest: difference of a probability, over all photos and classes; NaN if it gave one.
-        photo: on which photo that was.
-        renamed: photos for which it gives another landmark, near ties aside.
-    """
-
-    file: str
-    largest: float
-    photo: str
-    renamed: tuple[str, ...]
-
-    @property
-    def tolerable(self) -> bool:
-        """Whether users may be given the file."""
-        return self.largest <= TOLERANCE and not self.renamed
-
-
 def fingerprint(groups: Mapping[str, Any]) -> str:
     """Return the SHA-256 of parameters, whatever the order of their keys."""
     text = json.dumps(groups, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -111,8 +93,7 @@ def fingerprint(groups: Mapping[str, Any]) -> str:
 
 
 def export_cnn(
-    weights: Path,
-    calibration: Mapping[str, float],
+    parts: deployable.Parts,
     catalogue: Catalogue,
     photos: Photos,
     origin: Origin,
@@ -121,15 +102,14 @@ def export_cnn(
     """Write `landmarks.pt`, `landmarks.onnx` and `model.json` into `folder`, once all is checked.
 
     Args:
-        weights: of the bare network, as training wrote them.
-        calibration: `temperature`.
+        parts: what the module is made of.
         catalogue: names and places of the classes.
         photos: to check with; validation rows are used and no others.
         origin: what the card tells of data and parameters.
         folder: gets the files; on an error it stays as it was.
 
     Returns:
-        How far each file is from eager PyTorch, within `TOLERANCE`.
+        How far each file is from eager PyTorch, within `agreement.TOLERANCE`.
 
     Raises:
         LandmarksError: the network cannot be exported, a file disagrees with eager PyTorch, or
@@ -140,15 +120,15 @@ def export_cnn(
     fresh = folder / f".export.{os.getpid()}.part"
     fresh.mkdir(parents=True)
     try:
-        eager = deployable.build(weights, calibration["temperature"])
-        deployable.write_files(weights, calibration["temperature"], fresh)
-        info = models.load_weights(weights)[1]
+        eager = deployable.build(parts)
+        deployable.write_files(parts, fresh)
+        info = models.load_weights(parts.weights)[1]
         size = photos.store.pixels.shape[1]
-        card = make_card(info, calibration, catalogue, size, origin, fresh)
+        card = make_card(info, parts.calibration, catalogue, size, origin, fresh)
         files.write_json(fresh / CARD, card.to_json())
         onnx = Predictor.load(fresh, "onnx", threads=1)
         torchscript = Predictor.load(fresh, "torchscript")
-        runs = {TORCHSCRIPT: torchscript.probabilities, ONNX: onnx.probabilities}
+        runs = {TORCHSCRIPT: torchscript.outputs, ONNX: onnx.outputs}
         differences = agreement(run_eager(eager), runs, varied(photos))
         check_agreement(differences)
         check_decoding(onnx, photos)
@@ -161,13 +141,14 @@ def export_cnn(
 
 def make_card(
     info: models.ModelInfo,
-    calibration: Mapping[str, float],
+    calibration: Mapping[str, Any],
     catalogue: Catalogue,
     size: int,
     origin: Origin,
     folder: Path,
 ) -> ModelCard:
     """Describe the two files in `folder`; `size` is that of the stored photos, pixels."""
+    known = calibration["known"]
     invented = origin.invented or catalogue.invented
     rights = "drawn by this project" if invented else "their authors'; see data/LICENSES.md"
     return ModelCard(
@@ -178,6 +159,13 @@ def make_card(
         classes=[catalogue.lookup(name) for name in info.classes],
         input=Input(size=size),
         temperature=calibration["temperature"],
+        known=Known(
+            method=known["method"],
+            threshold=KNOWN_THRESHOLD,
+            kept=known["kept"],
+            tuned_on=known["tuned_on"],
+        ),
+        thresholds=Thresholds.model_validate(calibration["thresholds"]),
         parameters=info.parameters,
         data=origin.data,
         params=origin.params,
@@ -191,18 +179,6 @@ def make_card(
             for name in (ONNX, TORCHSCRIPT)
         },
     )
-
-
-def run_eager(module: torch.nn.Module) -> Run:
-    """Wrap a module as a function from uint8 (N, H, W, 3) to float32 (N, C)."""
-
-    def forward(pixels: NDArray[np.uint8]) -> Probabilities:
-        with torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
-            answer: Probabilities = module(batch).numpy()
-        return answer
-
-    return forward
 
 
 def varied(photos: Photos) -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -225,52 +201,6 @@ def varied(photos: Photos) -> Iterator[tuple[str, NDArray[np.uint8]]]:
 
 def _named(path: str, pixels: NDArray[np.uint8]) -> tuple[str, NDArray[np.uint8]]:
     return f"{path} at {pixels.shape[2]} x {pixels.shape[1]}", pixels
-
-
-def agreement(
-    eager: Run,
-    runs: Mapping[str, Run],
-    photos: Iterator[tuple[str, NDArray[np.uint8]]] | Sequence[tuple[str, NDArray[np.uint8]]],
-) -> list[Difference]:
-    """Compare exported files with eager PyTorch on the same photos.
-
-    Args:
-        eager: the reference, uint8 (N, H, W, 3) to float32 (N, C).
-        runs: the same of each file, by its name.
-        photos: name and uint8 (N, H, W, 3), N, H and W may differ from one to the next.
-
-    Returns:
-        One difference a file, in the order of `runs`.
-    """
-    largest = dict.fromkeys(runs, ("", -1.0))
-    renamed: dict[str, list[str]] = {name: [] for name in runs}
-    for photo, pixels in photos:
-        expected = eager(pixels)
-        second, first = np.sort(expected, axis=1)[:, -2:].T
-        clear = first - second > TOLERANCE
-        for name, run in runs.items():
-            found = run(pixels)
-            difference = float(np.abs(found - expected).max())
-            if not difference <= largest[name][1]:  # NaN counts as larger
-                largest[name] = (photo, difference)
-            if (clear & (found.argmax(axis=1) != expected.argmax(axis=1))).any():
-                renamed[name].append(photo)
-    return [
-        Difference(name, largest[name][1], largest[name][0], tuple(renamed[name])) for name in runs
-    ]
-
-
-def check_agreement(differences: Sequence[Difference]) -> None:
-    """Raise a `LandmarksError` for a file that does not do what eager PyTorch does."""
-    for found in differences:
-        if found.tolerable:
-            continue
-        what = f"another landmark on {len(found.renamed)} photos, " if found.renamed else ""
-        raise LandmarksError(
-            f"{found.file} disagrees with PyTorch: {what}probabilities differ by up to "
-            f"{found.largest:.2g} on {found.photo}, and {TOLERANCE:g} is allowed",
-            hint="Nothing was exported. Try another train.transfer.backbone or version of torch.",
-        )
 
 
 def check_decoding(predictor: Predictor, photos: Photos) -> tuple[float, float]:

@@ -164,6 +164,19 @@ class Calibrate(Group):
     """From logits to confidence."""
 
     temperature: bool = Field(description="fit one temperature on the validation rows")
+    known: Literal[
+        "best",
+        "max_probability",
+        "max_logit",
+        "energy",
+        "cosine",
+        "mahalanobis",
+        "max_probability+cosine",
+        "max_probability+mahalanobis",
+    ] = Field(description="the score that tells known photos from others; see landmarks.known")
+    keep: Share = Field(description="of the known validation photos, by the unknown threshold")
+    precision: Share = Field(description="of names that are safe to write, negatives included")
+    untuned_kinds: list[str] = Field(description="kinds of negatives that no choice may see")
 
 
 class Export(Group):

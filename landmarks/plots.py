@@ -51,3 +51,8 @@ def write_tables(
     }
     for name, table in tables.items():
         write_table(Path(folder) / f"{name}.csv", table)
+
+
+def write_scores(folder: str | Path, known: metrics.Scores, negatives: metrics.Scores) -> None:
+    """Write `known_scores.csv` into `folder`: how scores of both sorts of photos spread."""
+    write_table(Path(folder) / "known_scores.csv", metrics.score_histogram(known, negatives))

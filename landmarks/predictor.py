@@ -9,16 +9,24 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from landmarks import card as cards
 from landmarks import images
 from landmarks.card import ModelCard
-from landmarks.catalogue import Landmark
 from landmarks.errors import LandmarksError
+from landmarks.prediction import DEMONSTRATION, Decision, Guess, Outputs, Prediction
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+__all__ = [
+    "DEFAULT_FOLDER",
+    "DEMONSTRATION",
+    "Guess",
+    "Outputs",
+    "Prediction",
+    "Predictor",
+]
 
 Runtime = Literal["onnx", "torchscript"]
 RUNTIMES: tuple[Runtime, ...] = ("onnx", "torchscript")
@@ -27,45 +35,9 @@ DEFAULT_FOLDER = "models/landmarks"
 BATCH = 32
 """Photos a forward pass: more gains nothing on a CPU and costs memory."""
 
-DEMONSTRATION = (
-    "demonstration model: invented places. Train on real photos (`make preset NAME=landmarks50`, "
-    "`dvc repro`) or `dvc pull` a real model into models/landmarks"
-)
-"""What every consumer says of a model whose `invented` is true."""
-
-_Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+_Forward = Callable[[NDArray[np.uint8]], Outputs]
 _PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
 _ORIENTATION = 0x0112
-
-
-class Guess(Landmark):
-    """A landmark that the photo may show; `confidence` is its calibrated probability, 0 to 1."""
-
-    confidence: float
-
-
-class Prediction(BaseModel):
-    """The answer for one photo.
-
-    Attributes:
-        guesses: the likeliest first.
-        unknown: whether the photo shows none of the known landmarks; None where the model cannot
-            tell.
-        invented: whether the model knows invented places only; see `DEMONSTRATION`.
-        model: which model answered (`ModelCard.version`).
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    guesses: list[Guess]
-    unknown: bool | None = None
-    invented: bool
-    model: str
-
-    @property
-    def best(self) -> Guess:
-        """The likeliest guess."""
-        return self.guesses[0]
 
 
 class Predictor:
@@ -112,7 +84,7 @@ class Predictor:
         }[runtime]
         content = cards.read_verified(folder, name, card)
         predictor = cls(card, start(content, threads, Path(folder) / name), runtime)
-        answered = predictor._forward(np.zeros((1, 3, 1, 1), np.uint8)).shape[-1]
+        answered = predictor._forward(np.zeros((1, 3, 1, 1), np.uint8)).probabilities.shape[-1]
         if answered != len(card.classes):
             raise LandmarksError(
                 f"{Path(folder) / name} tells {answered} classes apart, but {cards.CARD} names "
@@ -167,15 +139,13 @@ class Predictor:
         )
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run the model.
+        """Run the model, and return the first of its `outputs`."""
+        return self.outputs(pixels).probabilities
 
-        Args:
-            pixels: uint8 (N, H, W, 3) RGB, any N, H and W of at least 1.
-
-        Returns:
-            float32 (N, C), each row sums to 1; columns as in `card.classes`.
-        """
-        return np.concatenate([self._forward(batch) for batch in _batches(pixels)])
+    def outputs(self, pixels: NDArray[np.uint8]) -> Outputs:
+        """Run the model on uint8 (N, H, W, 3) RGB, any N, H and W of at least 1."""
+        answers = [self._forward(batch) for batch in _batches(pixels)]
+        return Outputs(*(np.concatenate(part) for part in zip(*answers, strict=True)))
 
     def classify(self, pixels: NDArray[np.uint8], top_k: int = 5) -> list[Prediction]:
         """Say what prepared photos show.
@@ -189,16 +159,27 @@ class Predictor:
         """
         if top_k < 1:
             raise LandmarksError(f"top_k is {top_k}", hint="Ask for 1 guess or more.")
-        return [self._answer(row, top_k) for row in self.probabilities(pixels)]
+        answers = zip(*self.outputs(pixels), strict=True)
+        return [self._answer(row, float(score), known, top_k) for row, score, known in answers]
 
-    def _answer(self, row: NDArray[np.float32], top_k: int) -> Prediction:
+    def _answer(
+        self, row: NDArray[np.float32], score: float, known: bool, top_k: int
+    ) -> Prediction:
         # Stable, so that equal probabilities come in the order of the classes.
         order = np.argsort(-row, kind="stable")[:top_k]
         guesses = [
             Guess(**self.card.classes[index].model_dump(), confidence=float(row[index]))
             for index in order
         ]
-        return Prediction(guesses=guesses, invented=self.card.invented, model=self.card.version)
+        sure = guesses[0].confidence >= self.card.thresholds.confidence
+        decision: Decision = ("named" if sure else "unsure") if known else "unknown"
+        return Prediction(
+            guesses=guesses,
+            decision=decision,
+            known_score=score,
+            invented=self.card.invented,
+            model=self.card.version,
+        )
 
 
 def _batches(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
@@ -238,8 +219,8 @@ def _onnx_forward(content: bytes, threads: int | None, path: Path) -> _Forward:
             hint="Install a newer onnxruntime.",
         ) from error
 
-    def forward(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(session.run(["probabilities"], {"pixels": pixels})[0])
+    def forward(pixels: NDArray[np.uint8]) -> Outputs:
+        return Outputs(*map(np.asarray, session.run(cards.OUTPUTS, {"pixels": pixels})))
 
     return forward
 
@@ -264,9 +245,8 @@ def _torchscript_forward(content: bytes, threads: int | None, path: Path) -> _Fo
             hint="Install the version that model.json names under versions, or a newer one.",
         ) from error
 
-    def forward(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def forward(pixels: NDArray[np.uint8]) -> Outputs:
         with torch.inference_mode():
-            answer: NDArray[np.float32] = module(torch.from_numpy(pixels)).numpy()
-        return answer
+            return Outputs(*(part.numpy() for part in module(torch.from_numpy(pixels))))
 
     return forward

@@ -1,13 +1,16 @@
-"""calibrate: make confidence mean what it says, on the validation rows."""
+"""calibrate: make confidence mean what it says, and say "none I know" when it is so."""
 
 import sys
 
-from landmarks import models, params
-from landmarks.calibration import calibrate
-from landmarks.data.roles import labels, read_split, rows
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from landmarks import files, models, params, unknown
+from landmarks.data.roles import kinds, labels, read_split, rows
 from landmarks.data.store import PhotoStore
-from landmarks.files import write_json
 from landmarks.inference import Normalized, run_module
+from landmarks.known import split_head
 from stages.runner import run
 
 
@@ -16,27 +19,29 @@ def main() -> None:
     settings = params.load()
     store = PhotoStore.open("data/photos")
     split = read_split("data/split.csv", photos=len(store.table))
-    photos = rows(split, "val")
+    known, none, train = (rows(split, role) for role in ("val", "negative_tuning", "train"))
     network, info = models.load_weights(f"models/{cnn}/weights.safetensors")
-    logits = run_module(
-        Normalized(network, info.input_size, info.mean, info.std),
+    body, classifier = split_head(network)
+    features = run_module(
+        Normalized(body, info.input_size, info.mean, info.std),
         store.pixels,
-        photos,
-        f"{cnn}, validation",
+        np.concatenate([known, none, train]),
+        f"{cnn}, calibration",
     )
-    calibration, figures = calibrate(
-        logits,
-        labels(split, photos),
-        temperature=settings.calibrate.temperature,
+    torch.set_num_threads(1)  # so that the number of cores changes no bit
+    photos = unknown.Photos(labels(split, known), kinds(split, none), labels(split, train))
+    fitted = unknown.fit(
+        features,
+        classifier,
+        photos,
+        settings.calibrate,
         bins=settings.evaluate.calibration_bins,
     )
-    write_json(f"models/{cnn}/calibration.json", calibration)
-    write_json(f"metrics/{cnn}/validation.json", figures)
-    print(
-        f"{cnn}: temperature {figures['temperature']:.3f}; on {figures['n']} validation photos "
-        f"accuracy {figures['accuracy']:.1%}, ECE {figures['ece_uncalibrated']:.3f} "
-        f"before and {figures['ece']:.3f} after"
-    )
+    with files.replacing(f"models/{cnn}/statistics.safetensors") as temporary:
+        temporary.write_bytes(save(fitted.statistics))
+    files.write_json(f"models/{cnn}/calibration.json", fitted.calibration)
+    files.write_json(f"metrics/{cnn}/validation.json", fitted.figures)
+    print(f"{cnn}: {unknown.describe(fitted)}")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 import sys
 
 from landmarks import params
-from landmarks.data.roles import class_names, labels, read_split, rows
+from landmarks.data.roles import class_names, kinds, labels, read_split, rows
 from landmarks.data.store import PhotoStore
-from landmarks.evaluation import evaluate
+from landmarks.evaluation import Unseen, describe, evaluate
 from landmarks.files import write_json
-from landmarks.plots import write_tables
+from landmarks.plots import write_scores, write_tables
 from stages.runner import run
 
 
@@ -16,31 +16,26 @@ def main() -> None:
     settings = params.load().evaluate
     store = PhotoStore.open("data/photos")
     split = read_split("data/split.csv", photos=len(store.table))
-    photos = rows(split, "test")
-    classes, truth = class_names(split), labels(split, photos)
-    figures, probabilities = evaluate(
+    test, none = rows(split, "test"), rows(split, "negative_testing")
+    photos = Unseen(test, labels(split, test), class_names(split), none, kinds(split, none))
+    figures, ours, theirs = evaluate(
         f"models/{cnn}",
         store.pixels,
         photos,
-        truth,
-        classes,
         bins=settings.calibration_bins,
         label=f"{cnn}, test",
     )
     write_json(f"metrics/{cnn}.json", figures)
     write_tables(
         f"metrics/{cnn}",
-        probabilities,
-        truth,
-        classes,
+        ours.probabilities,
+        photos.labels,
+        photos.classes,
         bins=settings.calibration_bins,
         pairs=settings.confusion_pairs,
     )
-    print(
-        f"{cnn}: {figures['accuracy']:.1%} of {figures['n']} test photos "
-        f"(95 % interval {figures['accuracy_low']:.1%} to {figures['accuracy_high']:.1%}), "
-        f"top-5 {figures['top5_accuracy']:.1%}, ECE {figures['ece']:.3f}"
-    )
+    write_scores(f"metrics/{cnn}", ours.known_score, theirs.known_score)
+    print(f"{cnn}: {describe(figures)}")
 
 
 if __name__ == "__main__":

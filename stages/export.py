@@ -6,6 +6,7 @@ from pathlib import Path
 from landmarks import catalogue, files, params
 from landmarks.data.roles import class_names, read_split
 from landmarks.data.store import PhotoStore
+from landmarks.deployable import Parts
 from landmarks.export import Origin, Photos, export_cnn, fingerprint
 from stages.runner import run
 
@@ -26,8 +27,7 @@ def main() -> None:
     split = read_split(SPLIT, photos=len(store.table))
     places = catalogue.load(settings.export.catalogue)
     differences = export_cnn(
-        Path(f"models/{cnn}/weights.safetensors"),
-        files.read_json(f"models/{cnn}/calibration.json", "temperature"),
+        Parts.of(f"models/{cnn}"),
         places,
         Photos(store, split, Path("data/landmark_images.zip")),
         origin,

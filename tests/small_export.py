@@ -16,7 +16,10 @@ SHARPNESS = 4.0
 
 
 class Reddest(nn.Module):
-    """Names the colour that a photo has most of; a landmark recogniser small enough to check."""
+    """Names the colour that a photo has most of; a landmark recogniser small enough to check.
+
+    Its known score is the largest probability: from 0.5 on the photo is known.
+    """
 
     order: Tensor
 
@@ -24,9 +27,11 @@ class Reddest(nn.Module):
         super().__init__()
         self.register_buffer("order", torch.tensor(order))
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         means = pixels.to(torch.float32).mean(dim=[2, 3]) / 255.0
-        return torch.softmax(means.index_select(1, self.order) * 4.0, dim=1)
+        probabilities = torch.softmax(means.index_select(1, self.order) * 4.0, dim=1)
+        score = probabilities.amax(dim=1)
+        return probabilities, score, score >= 0.5
 
 
 def onnx_model() -> onnx.ModelProto:
@@ -36,14 +41,22 @@ def onnx_model() -> onnx.ModelProto:
         helper.make_node("ReduceMean", ["float", "axes"], ["means"], keepdims=0),
         helper.make_node("Mul", ["means", "factor"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        helper.make_node("ReduceMax", ["probabilities", "classes"], ["known_score"], keepdims=0),
+        helper.make_node("GreaterOrEqual", ["known_score", "threshold"], ["known"]),
     ]
     graph = helper.make_graph(
         nodes,
         "reddest",
         [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", 3, "h", "w"])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 3])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 3]),
+            helper.make_tensor_value_info("known_score", TensorProto.FLOAT, ["n"]),
+            helper.make_tensor_value_info("known", TensorProto.BOOL, ["n"]),
+        ],
         [
             helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3]),
+            helper.make_tensor("classes", TensorProto.INT64, [1], [1]),
+            helper.make_tensor("threshold", TensorProto.FLOAT, [], [0.5]),
             helper.make_tensor("factor", TensorProto.FLOAT, [], [SHARPNESS / 255]),
         ],
     )
@@ -56,7 +69,7 @@ def write_card(folder: Path) -> None:
         for name in (card.ONNX, card.TORCHSCRIPT)
     }
     described = {
-        "format_version": 1,
+        "format_version": card.FORMAT_VERSION,
         "name": "landmarks",
         "cnn": folder.name,
         "architecture": "reddest",
@@ -64,6 +77,8 @@ def write_card(folder: Path) -> None:
         "classes": [{"class": name, "name": name} for name in CLASSES],
         "input": {"size": 8},
         "temperature": 1.0,
+        "known": {"method": "max_probability", "threshold": 0.5, "kept": 0.95, "tuned_on": []},
+        "thresholds": {"precision": 0.97, "confidence": 0.55, "classes": [0.5, 0.55, 0.6]},
         "parameters": 3,
         "data": {},
         "params": "",

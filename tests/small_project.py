@@ -8,17 +8,20 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import save
 
-from landmarks import catalogue, export, models, params
+from landmarks import catalogue, deployable, export, known, models, params, unknown
+from landmarks.agreement import Difference
 from landmarks.data import decode
-from landmarks.data.roles import class_names, labels, rows
+from landmarks.data.roles import class_names, kinds, labels, rows
 from landmarks.data.split import assign_splits
 from landmarks.data.store import PhotoStore, read_table
-from landmarks.inference import Normalized
+from landmarks.inference import Normalized, run_module
 
 CLASSES = ("00.Red_Gate", "01.Tall_Mill", "02.Old_Bridge", "03.Sea_Arch")
 SIZE, INPUT_SIZE = 48, 40
@@ -40,6 +43,19 @@ def picture(label: int, number: int) -> Image.Image:
     pixels += noise.normal(0, 25, 3)
     pixels[..., label % 3] += 18
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def nothing(kind: str, number: int) -> Image.Image:
+    """Draw a picture that shows no stripes: noise, a few dots on grey, or plain grey."""
+    random = np.random.default_rng(number)
+    pixels = np.full((90, 120, 3), 90 + 8 * number, np.uint8)
+    if kind == "noise":
+        pixels = random.integers(0, 256, pixels.shape, dtype=np.uint8)
+    elif kind == "dots":
+        rows, columns = random.integers(4, 86, 9), random.integers(4, 116, 9)
+        for row, column in zip(rows, columns, strict=True):
+            pixels[row - 4 : row + 4, column - 4 : column + 4] = random.integers(0, 256, 3)
+    return Image.fromarray(pixels)
 
 
 def jpeg(image: Image.Image) -> bytes:
@@ -66,13 +82,19 @@ class Project:
         archive = self.folder / "landmark_images.zip"
         return export.Photos(PhotoStore.open(self.folder / "photos"), split, archive)
 
-    def export(self, folder: Path, temperature: float = 0.8) -> list[export.Difference]:
+    def parts(self, temperature: float = 0.8, method: str = "cosine") -> deployable.Parts:
+        """Calibrate as the stage does, but for the temperature and the method."""
+        return deployable.Parts(
+            self.weights,
+            self.folder / "statistics.safetensors",
+            calibration(self.folder, method) | {"temperature": temperature},
+        )
+
+    def export(self, folder: Path, temperature: float = 0.8) -> list[Difference]:
         """Export into `folder` as the stage does."""
         origin = export.Origin(invented=False, data={"split.csv": "0" * 64}, params="1" * 64)
         places = catalogue.load(self.folder / "catalogue.csv")
-        return export.export_cnn(
-            self.weights, {"temperature": temperature}, places, self.photos, origin, folder
-        )
+        return export.export_cnn(self.parts(temperature), places, self.photos, origin, folder)
 
 
 @functools.cache
@@ -84,13 +106,41 @@ def project() -> Project:
         for label, name in enumerate(CLASSES):
             for number in range(40):
                 archive.writestr(f"{name}/{number:02}.jpg", jpeg(picture(label, number)))
+    with zipfile.ZipFile(folder / "negatives.zip", "w") as archive:
+        for kind in ("noise", "dots", "grey"):
+            for number in range(16):
+                archive.writestr(f"negatives/{kind}/{number:02}.jpg", jpeg(nothing(kind, number)))
+    archives = {name: folder / f"{name}.zip" for name in ("landmark_images", "negatives")}
     decode.decode_archives(
-        {"archive": folder / "landmark_images.zip"}, folder / "photos", size=SIZE, workers=1
+        {"archive": archives["landmark_images"], "negatives": archives["negatives"]},
+        folder / "photos",
+        size=SIZE,
+        workers=1,
     )
     (folder / "catalogue.csv").write_text(CATALOGUE)
     made = Project(folder)
     _train(made)
     return made
+
+
+@functools.cache
+def calibration(folder: Path, method: str) -> dict[str, Any]:
+    """Learn to tell known photos from noise and grey; leaves the class statistics in `folder`."""
+    photos = Project(folder).photos
+    network, info = models.load_weights(folder / "weights.safetensors")
+    body, classifier = known.split_head(network)
+    module = Normalized(body, info.input_size, info.mean, info.std)
+    roles = ("val", "negative_tuning", "train")
+    val, none, train = (rows(photos.split, role) for role in roles)
+    features = run_module(module, photos.store.pixels, np.concatenate([val, none, train]), "small")
+    seen = unknown.Photos(
+        labels(photos.split, val), kinds(photos.split, none), labels(photos.split, train)
+    )
+    chosen = {"temperature": True, "known": method, "keep": 0.95, "precision": 0.9}
+    settings = params.Calibrate.model_validate(chosen | {"untuned_kinds": ["grey"]})
+    fitted = unknown.fit(features, classifier, seen, settings, bins=15)
+    (folder / "statistics.safetensors").write_bytes(save(fitted.statistics))
+    return fitted.calibration
 
 
 @functools.cache

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from small_project import jpeg, model, picture
+from small_project import jpeg, model, nothing, picture
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,7 +52,7 @@ def test_json_is_one_document(photos: list[Path]) -> None:
     answers = json.loads(done.stdout)
     assert [answer["photo"] for answer in answers] == [str(path) for path in photos]
     first = answers[0]
-    assert len(first["guesses"]) == 3 and first["invented"] is True and first["unknown"] is None
+    assert len(first["guesses"]) == 3 and first["invented"] is True and first["decision"] == "named"
     assert list(first["guesses"][0]) == [
         "class",
         "name",
@@ -64,6 +65,20 @@ def test_json_is_one_document(photos: list[Path]) -> None:
         "confidence",
     ]
     assert first["guesses"][0]["class"] == "01.Tall_Mill"
+    assert 0.5 <= first["known_score"] <= 1
+
+
+def test_a_photo_of_no_known_landmark_is_said_to_be_so(tmp_path: Path) -> None:
+    photo = tmp_path / "wall.jpg"
+    photo.write_bytes(jpeg(nothing("grey", 21)))
+    lines = predict(photo, "--top-k", "2").stdout.splitlines()
+    assert lines[0] == str(photo) and len(lines) == 2
+    assert re.fullmatch(
+        r"  none of the known landmarks \(nearest: [\w ]+ [\d.]+%, [\w ]+ [\d.]+%\)", lines[1]
+    )
+    [answer] = json.loads(predict(photo, "--json").stdout)
+    assert answer["decision"] == "unknown" and answer["known_score"] < 0.5
+    assert len(answer["guesses"]) == 4
 
 
 def test_a_model_of_invented_places_says_so_and_how_to_get_a_real_one(photos: list[Path]) -> None:

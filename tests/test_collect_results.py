@@ -111,3 +111,17 @@ def test_results_bear_the_name_of_the_preset_whatever_its_source(
     tree["train"]["scratch"]["lr"] = 0.7
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
     assert preset_name(tmp_path) == "custom"
+
+
+def test_the_table_of_confidence_is_filled_from_the_figures(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "clone", 1, 0.6, 0.9)
+    known = {"auroc": 0.981, "auroc_scene": 0.97, "negatives_named": 0.1234}
+    interval = {"negatives_named_low": 0.08, "negatives_named_high": 0.2}
+    measured = {"accuracy": 0.9, "n": 10, "parameters": 7, **known, **interval}
+    write_json(run / "metrics/transfer.json", measured)
+    lines = (collect("photos50", [run], tmp_path) / "confidence.md").read_text().splitlines()
+    assert lines[0] == "| on test photos | scratch | transfer |"
+    assert "| AUROC, known against negatives |  | 0.981 |" in lines
+    assert "| AUROC against `scene` alone |  | 0.970 |" in lines
+    assert "| negatives that still get a name, % |  | 12.3 (8.0 to 20.0) |" in lines
+    assert not any("recall" in line for line in lines)  # it was not measured

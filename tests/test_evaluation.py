@@ -1,5 +1,6 @@
 """Figures are measured on the exported files themselves, and a wrong file is never measured."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch import nn
 
 from landmarks import card, environment, inference
 from landmarks.errors import LandmarksError
-from landmarks.evaluation import check_agreement, evaluate, run_export
-from landmarks.plots import write_tables
+from landmarks.evaluation import Unseen, check_agreement, evaluate, run_export
+from landmarks.plots import write_scores, write_tables
+from landmarks.prediction import Outputs
 
 
 @pytest.fixture
@@ -22,11 +24,15 @@ def export(tmp_path: Path) -> Path:
 
 def test_an_engineer_reads_how_good_the_exported_files_are(export: Path, tmp_path: Path) -> None:
     pixels, labels = photos()
-    rows = np.arange(100)
-    figures, probabilities = evaluate(
-        export, pixels, rows, labels, CLASSES, bins=15, label="scratch"
+    grey = np.full((20, 8, 8, 3), 90, np.uint8)
+    kinds = np.array(["grey"] * 12 + ["other_place"] * 8)
+    grey[15:, ..., 2] = 250  # of the other places five look as a known one
+    unseen = Unseen(np.arange(100), labels, CLASSES, np.arange(100, 120), kinds)
+    figures, ours, theirs = evaluate(
+        export, np.concatenate([pixels, grey]), unseen, bins=15, label="scratch"
     )
-    write_tables(tmp_path / "metrics", probabilities, labels, CLASSES, bins=15, pairs=20)
+    write_tables(tmp_path / "metrics", ours.probabilities, labels, CLASSES, bins=15, pairs=20)
+    write_scores(tmp_path / "metrics", ours.known_score, theirs.known_score)
 
     assert figures["accuracy"] == 0.9
     assert figures["n"] == 100
@@ -34,7 +40,27 @@ def test_an_engineer_reads_how_good_the_exported_files_are(export: Path, tmp_pat
     assert figures["onnx_bytes"] == (export / "landmarks.onnx").stat().st_size
     assert figures["torchscript_bytes"] == (export / "landmarks.pt").stat().st_size
     tables = {path.stem: pd.read_csv(path) for path in (tmp_path / "metrics").iterdir()}
-    assert set(tables) == {"confusion", "confusion_pairs", "per_class", "reliability"}
+    assert set(tables) == {
+        "confusion",
+        "confusion_pairs",
+        "known_scores",
+        "per_class",
+        "reliability",
+    }
+    assert tables["known_scores"][["known", "negatives"]].sum().tolist() == pytest.approx([1, 1])
+    assert figures["known_kept"] == (ours.known_score >= 0.5).mean() > 0.9
+    assert (figures["negatives_n"], figures["negatives_named"]) == (20, 0.25)
+    assert (figures["negatives_named_grey"], figures["negatives_named_other_place"]) == (0, 0.625)
+    assert figures["auroc_grey"] == 1 > figures["auroc"] > figures["auroc_other_place"]
+    # Above the line are nearly all photos, a tenth of them mislabelled, and the five blue ones.
+    named = (ours.probabilities.max(axis=1) >= 0.55) & ours.known
+    right = ours.probabilities.argmax(axis=1) == labels
+    assert figures["precise_recall"] == (named & right).sum() / 100
+    assert figures["precise_precision"] == pytest.approx(
+        (named & right).sum() / (named.sum() + 5), abs=1e-6
+    )
+    assert figures["precise_precision_low"] < figures["precise_precision"]
+    assert figures["precise_by_class_recall"] != figures["precise_recall"]
     assert (tables["confusion"]["actual"] == tables["confusion"]["predicted"]).sum() == 90
     assert tables["per_class"]["class"].tolist() == CLASSES
     assert tables["confusion_pairs"]["n"].sum() == 10
@@ -44,7 +70,7 @@ def test_an_engineer_reads_how_good_the_exported_files_are(export: Path, tmp_pat
 def test_only_the_rows_asked_for_are_measured_in_their_order(export: Path) -> None:
     pixels, _ = photos()
     rows = np.array([98, 1, 3, 50])
-    named = run_export(export, "onnx", pixels, rows, "some").argmax(axis=1)
+    named = run_export(export, "onnx", pixels, rows, "some").probabilities.argmax(axis=1)
     assert named.tolist() == [98 % 3, 1, 0, 50 % 3]
 
 
@@ -55,9 +81,13 @@ def test_the_number_of_cores_changes_no_bit(
     written = []
     for cores in (1, 3, 8):
         monkeypatch.setattr(environment, "cores", lambda cores=cores: cores)
-        rows = np.arange(500)
-        _, probabilities = evaluate(export, pixels, rows, labels, CLASSES, bins=15, label="scratch")
-        write_tables(tmp_path / str(cores), probabilities, labels, CLASSES, bins=15, pairs=20)
+        unseen = Unseen(
+            np.arange(400), labels[:400], CLASSES, np.arange(400, 500), np.full(100, "a")
+        )
+        _, ours, theirs = evaluate(export, pixels, unseen, bins=15, label="scratch")
+        probabilities = ours.probabilities
+        write_tables(tmp_path / str(cores), probabilities, labels[:400], CLASSES, bins=15, pairs=20)
+        write_scores(tmp_path / str(cores), ours.known_score, theirs.known_score)
         texts = [path.read_bytes() for path in sorted((tmp_path / str(cores)).iterdir())]
         written.append((probabilities.tobytes(), texts))
     assert written[0] == written[1] == written[2]
@@ -66,11 +96,11 @@ def test_the_number_of_cores_changes_no_bit(
 def test_both_exports_answer_alike(export: Path) -> None:
     pixels, _ = photos(40)
     rows = np.arange(40)
-    np.testing.assert_allclose(
-        run_export(export, "torchscript", pixels, rows, "both"),
-        run_export(export, "onnx", pixels, rows, "both"),
-        atol=1e-6,
-    )
+    one = run_export(export, "torchscript", pixels, rows, "both")
+    other = run_export(export, "onnx", pixels, rows, "both")
+    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+    np.testing.assert_allclose(one.known_score, other.known_score, atol=1e-6)
+    assert (one.known == other.known).all() and one.known.any()
 
 
 @pytest.mark.parametrize("name", ["landmarks.onnx", "landmarks.pt"])
@@ -103,22 +133,29 @@ def test_exports_that_disagree_are_not_measured(export: Path) -> None:
 
 
 def test_an_export_of_other_landmarks_is_not_measured(export: Path) -> None:
-    pixels, rows, labels, _ = measured_on()
+    pixels, unseen = measured_on()
     with pytest.raises(LandmarksError, match="other classes"):
-        evaluate(export, pixels, rows, labels, CLASSES[::-1], bins=15, label="scratch")
+        evaluate(export, pixels, replace(unseen, classes=CLASSES[::-1]), bins=15, label="scratch")
 
 
 def test_a_tie_that_rounding_turns_is_no_disagreement() -> None:
-    one = np.array([[0.50001, 0.49999]], dtype=np.float32)
-    check_agreement(one, one[:, ::-1], np.array([7]))
-    with pytest.raises(LandmarksError, match="id 7"):
-        check_agreement(np.array([[0.6, 0.4]]), np.array([[0.4, 0.6]]), np.array([7]))
+    def answer(*row: float, score: float = 0.9) -> Outputs:
+        scores = np.array([score], np.float32)
+        return Outputs(np.array([row], np.float32), scores, scores >= 0.5)
+
+    one = answer(0.50001, 0.49999, score=0.4999)
+    check_agreement(one, answer(0.49999, 0.50001, score=0.5001), np.array([7]))
+    with pytest.raises(LandmarksError, match="different landmarks.* id 7"):
+        check_agreement(answer(0.6, 0.4), answer(0.4, 0.6), np.array([7]))
+    with pytest.raises(LandmarksError, match="disagree whether any landmark is known.* id 7"):
+        check_agreement(answer(0.6, 0.4), answer(0.6, 0.4, score=0.2), np.array([7]))
 
 
 def test_a_split_without_photos_says_so(export: Path) -> None:
     none = np.array([], dtype=np.int64)
+    unseen = Unseen(none, none, CLASSES, none, none.astype(str))
     with pytest.raises(LandmarksError, match="no photos"):
-        evaluate(export, photos(3)[0], none, none, CLASSES, bins=15, label="scratch")
+        evaluate(export, photos(3)[0], unseen, bins=15, label="scratch")
 
 
 def test_preprocessing_is_that_of_pillow_and_numpy() -> None:
@@ -145,6 +182,7 @@ def test_running_a_network_leaves_pytorchs_threads_as_they_were() -> None:
         torch.set_num_threads(before)
 
 
-def measured_on() -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+def measured_on() -> tuple[np.ndarray, Unseen]:
     pixels, labels = photos(3)
-    return pixels, np.arange(3), labels, CLASSES
+    none = np.array([], dtype=np.int64)
+    return pixels, Unseen(np.arange(3), labels, CLASSES, none, none.astype(str))

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ import torch
 from small_project import INPUT_SIZE, SIZE, model, picture, project
 from torch import nn
 
-from landmarks import backbones, card, deployable, export, files, images, models
+from landmarks import agreement, backbones, card, deployable, export, files, images, known, models
 from landmarks.errors import LandmarksError
+from landmarks.prediction import Outputs
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = [(1, 40, 40), (5, 33, 41), (2, 301, 17), (1, 480, 640), (3, 1, 1), (1, 7, 900)]
@@ -37,17 +39,17 @@ def changed(tmp_path: Path) -> Path:
     return Path(shutil.copytree(project().folder, tmp_path / "project"))
 
 
-def run_onnx(content: bytes) -> export.Run:
+def run_onnx(content: bytes) -> agreement.Run:
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(content, options)
-    return lambda pixels: session.run(
-        None, {"pixels": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))}
-    )[0]
+    return lambda pixels: Outputs(
+        *session.run(None, {"pixels": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))})
+    )
 
 
-def run_torchscript(content: bytes) -> export.Run:
-    return export.run_eager(torch.jit.load(io.BytesIO(content)).eval())
+def run_torchscript(content: bytes) -> agreement.Run:
+    return agreement.run_eager(torch.jit.load(io.BytesIO(content)).eval())
 
 
 def test_the_card_says_all_that_is_needed_to_use_and_trust_the_model(exported: Path) -> None:
@@ -80,6 +82,13 @@ def test_the_card_says_all_that_is_needed_to_use_and_trust_the_model(exported: P
         "color": "RGB",
         "resize": "squash",
     }
+    assert tree["known"] == {
+        "method": "cosine",
+        "threshold": 0.5,
+        "kept": 0.95,
+        "tuned_on": ["dots", "noise"],  # and not on grey
+    }
+    assert tree["thresholds"]["precision"] == 0.9 and len(tree["thresholds"]["classes"]) == 4
     assert tree["invented"] is True  # by the country codes of its catalogue
     assert {"torch", "torchvision", "onnx", "onnxruntime"} <= tree["versions"].keys()
 
@@ -91,12 +100,16 @@ def test_both_files_answer_as_pytorch_does_whatever_the_size(
     number, height, width = size
     drawn = [np.asarray(picture(i % 4, i).resize((width, height))) for i in range(number)]
     pixels = np.stack(drawn)
-    expected = export.run_eager(deployable.build(project().weights, 0.8))(pixels)
+    expected = agreement.run_eager(deployable.build(project().parts(0.8)))(pixels)
     for name, run in (("landmarks.pt", run_torchscript), ("landmarks.onnx", run_onnx)):
         found = run((exported / name).read_bytes())(pixels)
-        assert found.dtype == np.float32 and found.shape == (number, 4)
-        assert np.allclose(found.sum(axis=1), 1, atol=1e-5)
-        assert np.abs(found - expected).max() < export.TOLERANCE
+        probabilities = found.probabilities
+        assert probabilities.dtype == np.float32 and probabilities.shape == (number, 4)
+        assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+        assert np.abs(probabilities - expected.probabilities).max() < agreement.TOLERANCE
+        assert found.known_score.shape == found.known.shape == (number,)
+        assert np.abs(found.known_score - expected.known_score).max() < agreement.TOLERANCE
+        assert found.known.dtype == bool and (found.known == (found.known_score >= 0.5)).all()
 
 
 def test_the_answer_is_softmax_of_logits_over_temperature_on_an_antialiased_resize() -> None:
@@ -111,8 +124,9 @@ def test_the_answer_is_softmax_of_logits_over_temperature_on_an_antialiased_resi
     logits = network(torch.from_numpy(normal).float()).detach().numpy().astype(np.float64) / 0.5
     expected = np.exp(logits - logits.max())
     expected /= expected.sum()
-    module = deployable.build(project().weights, 0.5)
-    assert np.abs(export.run_eager(module)(pixels[np.newaxis]) - expected).max() < 1e-3
+    module = deployable.build(project().parts(0.5))
+    found = agreement.run_eager(module)(pixels[np.newaxis]).probabilities
+    assert np.abs(found - expected).max() < 1e-3
 
 
 def torch_resize(channel: np.ndarray, size: int) -> np.ndarray:
@@ -130,10 +144,17 @@ def test_another_process_with_another_hash_seed_exports_the_same_bytes(
 ) -> None:
     code = (
         "import sys, torch; torch.jit.script(torch.nn.Conv2d(3, 4, 1))\n"
-        "from landmarks import deployable; deployable.write_files(sys.argv[1], 0.8, sys.argv[2])"
+        "from pathlib import Path\n"
+        "from landmarks import deployable, files\n"
+        "parts = [Path(name) for name in sys.argv[1:3]]\n"
+        "made = deployable.Parts(*parts, files.read_json(sys.argv[3]))\n"
+        "deployable.write_files(made, sys.argv[4])"
     )
+    parts = project().parts(0.8)
+    files.write_json(tmp_path / "calibration.json", parts.calibration)
+    given = [parts.weights, parts.statistics, tmp_path / "calibration.json", tmp_path]
     subprocess.run(
-        [sys.executable, "-c", code, str(project().weights), str(tmp_path)],
+        [sys.executable, "-c", code, *map(str, given)],
         check=True,
         cwd=ROOT,
         env=os.environ | {"PYTHONHASHSEED": "7"},
@@ -155,11 +176,13 @@ def test_no_file_names_a_folder_of_the_machine(exported: Path) -> None:
 def test_the_onnx_file_is_whole_valid_and_names_its_axes(exported: Path) -> None:
     proto = onnx.load(exported / "landmarks.onnx", load_external_data=False)
     onnx.checker.check_model(proto, full_check=True)
-    (pixels,), (probabilities,) = proto.graph.input, proto.graph.output
+    (pixels,), (probabilities, known_score, is_known) = proto.graph.input, proto.graph.output
     axes = [axis.dim_param or axis.dim_value for axis in pixels.type.tensor_type.shape.dim]
     assert (pixels.name, axes) == ("pixels", ["batch", 3, "height", "width"])
     assert pixels.type.tensor_type.elem_type == onnx.TensorProto.UINT8
-    assert probabilities.name == "probabilities"
+    names = [output.name for output in (probabilities, known_score, is_known)]
+    assert names == ["probabilities", "known_score", "known"]
+    assert is_known.type.tensor_type.elem_type == onnx.TensorProto.BOOL
     assert [(one.domain, one.version) for one in proto.opset_import] == [("", deployable.OPSET)]
 
 
@@ -201,7 +224,21 @@ def test_every_backbone_can_be_exported(name: str) -> None:
             part.momentum = None  # averages what it sees
     with torch.no_grad():
         network(torch.randn(8, 3, 64, 64))
-    module = deployable.Deployable(network, info, 1.3).eval().requires_grad_(False)
+    body, _ = known.split_head(network.eval())
+    with torch.no_grad():
+        features = body(torch.randn(20, 3, 64, 64))
+    stats = known.statistics(features, torch.arange(20) % 5, 5)
+    calibration = {
+        "temperature": 1.3,
+        "known": {
+            "method": "max_probability+mahalanobis",
+            "scales": {"max_probability": 2.0, "mahalanobis": 1.0},
+            "threshold": 0.0,
+            "scale": 5.0,
+        },
+    }
+    module = deployable.Deployable(network, info, calibration, stats)
+    module.eval().requires_grad_(False)
     photos = [
         (str(shape), np.resize(np.asarray(picture(1, 3)), (*shape, 3)))
         for shape in ((3, 33, 41), (1, 150, 100))
@@ -210,44 +247,64 @@ def test_every_backbone_can_be_exported(name: str) -> None:
         "landmarks.pt": run_torchscript(deployable.to_torchscript(module)),
         "landmarks.onnx": run_onnx(deployable.to_onnx(module)),
     }
-    export.check_agreement(export.agreement(export.run_eager(module), runs, photos))
+    agreement.check_agreement(agreement.agreement(agreement.run_eager(module), runs, photos))
+
+
+def outputs(*rows: list[float], score: float = 0.9) -> Outputs:
+    scores = np.full(len(rows), score, np.float32)
+    return Outputs(np.array(rows, np.float32), scores, scores >= 0.5)
 
 
 def test_a_file_that_disagrees_is_named_with_the_photo_and_the_amount() -> None:
-    expected = np.array([[0.7, 0.3], [0.6, 0.4]], np.float32)
     photos = [
         ("a.jpg", np.zeros((2, 1, 1, 3), np.uint8)),
         ("b.jpg", np.ones((2, 1, 1, 3), np.uint8)),
     ]
 
-    def exact(pixels: np.ndarray) -> np.ndarray:
-        return expected
+    def exact(pixels: np.ndarray) -> Outputs:
+        return outputs([0.7, 0.3], [0.6, 0.4])
 
-    def wrong(pixels: np.ndarray) -> np.ndarray:
-        return expected + np.float32(0.25) * pixels.max() * np.array([[-1, 1]], np.float32)
+    def wrong(pixels: np.ndarray) -> Outputs:
+        amount = 0.25 * pixels.max()
+        return outputs([0.7 - amount, 0.3 + amount], [0.6 - amount, 0.4 + amount])
 
-    good, bad = export.agreement(exact, {"x.pt": exact, "x.onnx": wrong}, photos)
+    good, bad = agreement.agreement(exact, {"x.pt": exact, "x.onnx": wrong}, photos)
     assert good.tolerable and good.largest == 0
     assert (bad.photo, bad.renamed) == ("b.jpg", ("b.jpg",)) and abs(bad.largest - 0.25) < 1e-6
     with pytest.raises(LandmarksError, match=r"x\.onnx disagrees .* 1 photos.* 0\.25 on b\.jpg"):
-        export.check_agreement([good, bad])
+        agreement.check_agreement([good, bad])
 
 
-def test_a_file_that_gives_no_number_disagrees() -> None:
-    expected = np.array([[0.7, 0.3]], np.float32)
+@pytest.mark.parametrize(
+    ("expected", "found", "tolerable"),
+    [(0.9, 0.2, False), (0.9, 0.8, False), (0.50003, 0.49999, True), (0.9, 0.9, True)],
+)
+def test_files_must_agree_on_what_is_known(expected: float, found: float, tolerable: bool) -> None:
     photos = [("a.jpg", np.zeros((1, 1, 1, 3), np.uint8))]
-    (found,) = export.agreement(
-        lambda _: expected, {"x.onnx": lambda _: expected * np.float32("nan")}, photos
+    (one,) = agreement.agreement(
+        lambda _: outputs([0.7, 0.3], score=expected),
+        {"x.onnx": lambda _: outputs([0.7, 0.3], score=found)},
+        photos,
     )
+    assert one.tolerable is tolerable and one.largest == pytest.approx(abs(expected - found), 1e-3)
+    assert bool(one.renamed) == (expected - found > 0.5)
+
+
+@pytest.mark.parametrize("where", ["probabilities", "known_score"])
+def test_a_file_that_gives_no_number_disagrees(where: str) -> None:
+    photos = [("a.jpg", np.zeros((1, 1, 1, 3), np.uint8))]
+    exact = outputs([0.7, 0.3])
+    broken = exact._replace(**{where: getattr(exact, where) * np.float32("nan")})
+    (found,) = agreement.agreement(lambda _: exact, {"x.onnx": lambda _: broken}, photos)
     assert not found.tolerable
     with pytest.raises(LandmarksError, match="nan"):
-        export.check_agreement([found])
+        agreement.check_agreement([found])
 
 
 def test_where_the_files_part_nothing_is_exported(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_others(weights: Path, temperature: float, folder: Path) -> None:
+    def write_others(parts: deployable.Parts, folder: Path) -> None:
         """Files of another temperature stand for an operator that was exported wrongly."""
         for name in ("landmarks.pt", "landmarks.onnx"):
             shutil.copy(exported / name, folder)
@@ -281,7 +338,17 @@ def test_only_validation_photos_are_looked_at() -> None:
 def test_weights_that_cannot_be_read_are_an_error_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "weights.safetensors").write_bytes(b"no weights")
     with pytest.raises(LandmarksError, match="damaged or not a weights file"):
-        deployable.write_files(tmp_path / "weights.safetensors", 1.0, tmp_path)
+        deployable.write_files(
+            replace(project().parts(), weights=tmp_path / "weights.safetensors"), tmp_path
+        )
+
+
+def test_class_statistics_that_cannot_be_read_are_an_error_in_one_line(tmp_path: Path) -> None:
+    for content in (b"no tensors", None):
+        path = tmp_path / "statistics.safetensors"
+        path.write_bytes(content) if content else path.unlink()
+        with pytest.raises(LandmarksError, match=r"statistics\.safetensors .*repro --force calib"):
+            deployable.build(replace(project().parts(), statistics=path))
 
 
 def test_the_fingerprint_of_parameters_depends_on_values_and_not_on_their_order() -> None:

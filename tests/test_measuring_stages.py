@@ -22,18 +22,22 @@ from landmarks.data.photos import COLUMNS
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Photos of three colours: ids 0-59 train, 60-99 val, 100-199 test; no model yet."""
+    """Photos of three colours: ids 0-59 train, 60-99 val, 100-199 test; then 40 of nothing."""
     shutil.copyfile(ROOT / "presets" / "sample.yaml", tmp_path / "params.yaml")
     pixels, labels = photos(200)
+    grey = np.random.default_rng(8).integers(60, 130, (40, 8, 8, 3), dtype=np.uint8)
+    pixels = np.concatenate([pixels, grey])
     folder = tmp_path / "data" / "photos"
     folder.mkdir(parents=True)
     np.save(folder / "pixels.npy", pixels)
-    table = pd.DataFrame({name: [""] * 200 for name in COLUMNS})
-    table["id"] = np.arange(200)
-    table["class"] = [CLASSES[label] for label in labels]
+    table = pd.DataFrame({name: [""] * 240 for name in COLUMNS})
+    table["id"] = np.arange(240)
+    kinds = ["street", "nature", "other_building", "object"] * 10
+    table["class"] = [CLASSES[label] for label in labels] + kinds
     table[["width", "height", "bytes"]] = 8
     table.to_csv(folder / "photos.csv", index=False)
     roles = ["train"] * 60 + ["val"] * 40 + ["test"] * 100
+    roles += ["negative_tuning"] * 20 + ["negative_testing"] * 20
     split = table[["id", "class"]].assign(role=roles, reason="")
     split.to_csv(tmp_path / "data" / "split.csv", index=False)
     return tmp_path
@@ -75,10 +79,18 @@ def test_calibration_reads_only_validation_rows_and_repeats_itself(project: Path
     assert figures["temperature"] == calibration["temperature"] > 1
     assert figures["nll"] < figures["nll_uncalibrated"]
     assert "temperature" in result.stdout
+    assert calibration["known"]["tuned_on"] == ["nature", "object", "street"]
+    assert f"known by {calibration['known']['method']}" in result.stdout
+    assert figures["known_kept"] >= 0.95 and 0 <= figures["negatives_named"] <= 1
+    assert len(calibration["thresholds"]["classes"]) == 3
+    assert (project / "models/scratch/statistics.safetensors").is_file()
     first = outs(project)
 
     pixels = np.load(project / "data/photos/pixels.npy")
-    pixels[100:] = 255  # what the test photos show is not its business
+    # What the test photos show is not its business, nor negatives that no choice may see.
+    pixels[100:200] = 255
+    pixels[202:220:4] = 255
+    pixels[220:] = 255
     np.save(project / "data/photos/pixels.npy", pixels)
     assert stage(project, "calibrate", "scratch").returncode == 0
     assert outs(project) == first
@@ -91,6 +103,10 @@ def test_evaluation_opens_the_test_rows_and_repeats_itself(project: Path) -> Non
     figures = json.loads((project / "metrics/scratch.json").read_text())
     assert (figures["n"], figures["accuracy"]) == (100, 0.9)
     assert "90.0% of 100 test photos" in result.stdout
+    assert figures["negatives_n"] == 20 and "of 20 photos of none" in result.stdout
+    assert 0 <= figures["negatives_named_other_building"] <= 1
+    assert {"ece_perfect", "auroc", "auroc_street", "precise_recall"} <= figures.keys()
+    assert (project / "metrics/scratch/known_scores.csv").is_file()
     first = outs(project)
     assert stage(project, "evaluate", "scratch").returncode == 0
     assert outs(project) == first

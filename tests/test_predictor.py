@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_project import SIZE, jpeg, model, picture
+from small_project import SIZE, jpeg, model, nothing, picture
 
 from landmarks import Predictor
 from landmarks.errors import LandmarksError
@@ -42,7 +42,7 @@ def test_a_photo_is_named_placed_and_given_a_confidence(predictor: Predictor) ->
     assert (best.latitude, best.longitude, best.country_code) == (-1.5, 170.125, "XA")
     assert 0.5 < best.confidence <= 1
     assert len(answer.guesses) == 2 and answer.guesses[1].confidence < best.confidence
-    assert answer.invented and answer.unknown is None
+    assert answer.invented and answer.decision == "named" and answer.known_score >= 0.5
     assert answer.model == predictor.card.files["landmarks.onnx"].sha256[:12]
 
 
@@ -102,6 +102,9 @@ def test_torchscript_gives_the_same_answer(predictor: Predictor) -> None:
     ):
         assert ours.class_name == theirs.class_name
         assert abs(ours.confidence - theirs.confidence) < 1e-5
+    for drawn in (photo, nothing("noise", 40), nothing("grey", 40)):
+        one, two = predictor.predict(drawn), other.predict(drawn)
+        assert one.decision == two.decision and abs(one.known_score - two.known_score) < 1e-4
 
 
 def test_photos_are_fed_at_the_size_of_the_stored_arrays(predictor: Predictor) -> None:
@@ -139,6 +142,7 @@ def edit_card(folder: Path, **changes: object) -> None:
     (folder / "model.json").write_text(json.dumps(card))
 
 
+LINES = {"precision": 0.97, "confidence": 0.5, "classes": [0.5] * 4}
 SPOILED: list[tuple[Callable[[Path], object], str]] = [
     (flip_a_byte, r"landmarks\.onnx is not the file .* not loaded.* `dvc pull --force"),
     (lambda f: os.truncate(f / "landmarks.onnx", 1000), r"landmarks\.onnx is not the file"),
@@ -147,8 +151,10 @@ SPOILED: list[tuple[Callable[[Path], object], str]] = [
     (shutil.rmtree, r"no model in .*`dvc pull .*`make demo`"),
     (lambda f: (f / "model.json").write_text("{"), r"model\.json is damaged: it is not JSON"),
     (lambda f: (f / "model.json").write_text("[]"), r"model\.json is damaged"),
-    (lambda f: edit_card(f, format_version=99), "format_version 99, and this program reads 1"),
+    (lambda f: edit_card(f, format_version=99), "format_version 99, and this program reads 2"),
     (lambda f: edit_card(f, classes=[]), r"model\.json is damaged: classes"),
+    (lambda f: edit_card(f, known=None), r"model\.json is damaged: known"),
+    (lambda f: edit_card(f, thresholds=LINES | {"classes": [0.5]}), "classes differ in length"),
     (lambda f: edit_card(f, files={}), r"damaged: files has no landmarks\.onnx"),
     (lambda f: edit_card(f, classes=[{"class": "a", "name": "A"}]), "tells 4 classes apart"),
 ]
@@ -166,6 +172,23 @@ def test_a_model_that_is_not_whole_is_never_loaded(
 def test_a_card_of_a_newer_program_with_more_fields_is_read(folder: Path) -> None:
     edit_card(folder, unknown_threshold=0.4)
     assert Predictor.load(folder).predict(picture(0, 1)).guesses
+
+
+def test_what_shows_no_landmark_is_unknown_and_its_nearest_guesses_stay(
+    predictor: Predictor,
+) -> None:
+    answers = predictor.predict_batch([nothing("grey", number) for number in range(20, 30)])
+    assert all(answer.decision == "unknown" and answer.unknown for answer in answers)
+    assert all(answer.known_score < predictor.card.known.threshold for answer in answers)
+    assert all(len(answer.guesses) == 4 for answer in answers)
+
+
+def test_a_name_is_safe_from_the_confidence_that_the_card_asks_for(folder: Path) -> None:
+    photo = picture(1, 77)
+    confidence = Predictor.load(folder).predict(photo).best.confidence
+    for line, decision in ((confidence - 1e-3, "named"), (confidence + 1e-3, "unsure")):
+        edit_card(folder, thresholds=LINES | {"confidence": min(line, 1.0)})
+        assert Predictor.load(folder).predict(photo).decision == decision
 
 
 def test_only_the_file_that_is_run_must_be_there(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from landmarks import card
 from landmarks.errors import LandmarksError
 from landmarks.files import sha256, write_json
 from landmarks.release import choose, deliver
@@ -58,7 +59,7 @@ def export(folder: Path, content: bytes) -> Path:
         (folder / name).write_bytes(name.encode() + content)
         files[name] = {"sha256": sha256(folder / name), "bytes": len(content)}
     described = {
-        "format_version": 1,
+        "format_version": card.FORMAT_VERSION,
         "name": "landmarks",
         "cnn": folder.name,
         "architecture": "none",
@@ -66,6 +67,8 @@ def export(folder: Path, content: bytes) -> Path:
         "classes": [{"class": "00.Tower", "name": "Tower"}],
         "input": {"size": 8},
         "temperature": 1.0,
+        "known": {"method": "energy", "threshold": 0.5, "kept": 0.95, "tuned_on": ["street"]},
+        "thresholds": {"precision": 0.97, "confidence": 0.8, "classes": [0.8]},
         "parameters": 3,
         "data": {},
         "params": "",

@@ -12,6 +12,7 @@ import yaml
 
 from landmarks import files
 from landmarks.errors import LandmarksError, run
+from tools.confidence_table import confidence_table
 
 ROOT = Path(__file__).resolve().parents[1]
 CNNS = ("scratch", "transfer")
@@ -120,6 +121,7 @@ def summarise(runs: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, An
                 "n": len(runs),
             }
             for name in runs[0][cnn]
+            if all(name in figures[cnn] for figures in runs)
         }
         for cnn in runs[0]
     }
@@ -182,7 +184,7 @@ def _replaced(text: str, place: str, name: str) -> str:
 
 
 def collect(name: str, runs: list[Path], root: Path = ROOT) -> Path:
-    """Write results/NAME/: the first run's tables, other runs' in `run-2` …, and `summary.json`.
+    """Write results/NAME/: the first run's tables, other runs' in `run-2` …, and summaries.
 
     Raises:
         LandmarksError: a run is not finished, or the runs are not comparable.
@@ -194,7 +196,9 @@ def collect(name: str, runs: list[Path], root: Path = ROOT) -> Path:
         shutil.rmtree(stale)
     for number, folder in enumerate(runs, start=1):
         copy_run(folder, target if number == 1 else target / f"run-{number}")
-    files.write_json(target / "summary.json", summarise(figures))
+    summary = summarise(figures)
+    files.write_json(target / "summary.json", summary)
+    files.write_text(target / "confidence.md", confidence_table(summary))
     return target
 
 
@@ -216,6 +220,7 @@ def main() -> None:
         accuracy = figures["test_accuracy"]
         spread = "" if accuracy["sd"] is None else f" ± {accuracy['sd']:.2%}"
         print(f"  {cnn}: test accuracy {accuracy['mean']:.2%}{spread} (n = {accuracy['n']})")
+    print((target / "confidence.md").read_text(encoding="utf-8"), end="")
 
 
 if __name__ == "__main__":

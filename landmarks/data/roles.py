@@ -54,6 +54,12 @@ def rows(split: pd.DataFrame, role: str) -> NDArray[np.int64]:
     return np.sort(split.loc[split["role"] == role, "id"].to_numpy(np.int64))
 
 
+def kinds(split: pd.DataFrame, ids: NDArray[np.int64]) -> NDArray[np.str_]:
+    """Return what kind of photo each negative is: the folder that it lay in."""
+    found: NDArray[np.str_] = split.set_index("id")["class"].reindex(ids).to_numpy(str)
+    return found
+
+
 def labels(split: pd.DataFrame, ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the label of each photo, int64: where its class stands in `class_names`.
 

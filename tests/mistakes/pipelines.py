@@ -34,7 +34,7 @@ def _without_params(project: Project) -> None:
 PIPELINE = (
     dvc("dvc-key", text("  catalogue: places.csv", "  catalog: places.csv")),
     dvc("dvc-syntax", text("seed: 1", "seed: [1")),
-    dvc("dvc-twice", text("  size: 48", "  size: 48\n  size: 64")),
+    dvc("dvc-twice", text("  photo_size: 48", "  photo_size: 48\n  photo_size: 64")),
     dvc("dvc-params", _without_params),
     dvc("dvc-catalogue", text("places.csv", "plcaes.csv"), 255, "-s", "export@scratch"),
     dvc("dvc-stage", text("decode:", "decoed:")),

@@ -27,11 +27,12 @@ CATALOGUE = """class,name,locality,country,country_code,latitude,longitude,kind
 """
 SMALL = {
     "download.source": "photos.zip",
-    "decode.size": 48,
+    "decode.photo_size": 48,
     "split.near_duplicate_distance": 0,
     "train.scratch.epochs": 1,
     "train.scratch.lr_warmup_epochs": 0,
     "train.scratch.batch_size": 8,
+    "train.scratch.initial_crop_size": 32,
     "train.scratch.train_crop_size": 32,
     "train.scratch.val_crop_size": 32,
     "train.scratch.width": 8,
@@ -39,6 +40,7 @@ SMALL = {
     "train.transfer.epochs": 1,
     "train.transfer.lr_warmup_epochs": 0,
     "train.transfer.batch_size": 8,
+    "train.transfer.initial_crop_size": 32,
     "train.transfer.train_crop_size": 32,
     "train.transfer.val_crop_size": 32,
     "train.transfer.threads": 1,
