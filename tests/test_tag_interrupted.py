@@ -189,25 +189,26 @@ def test_the_command_needs_nothing_of_the_training(tmp_path: Path) -> None:
     assert shown.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("known", [False, True], ids=["journal", "table"])
+@pytest.mark.parametrize(
+    ("kilobytes", "total", "said"),
+    [(1, 3, "tagging.sqlite cannot be used"), (64, 400, "no space on the disk")],
+    ids=["journal", "table"],
+)
 def test_a_full_disk_is_said_in_one_line_and_the_run_goes_on_later(
-    tmp_path: Path, model: Path, known: bool
+    tmp_path: Path, model: Path, kilobytes: int, total: int, said: str
 ) -> None:
     folder, state, table = tmp_path / "photos", tmp_path / "state", tmp_path / "rows.csv"
     folder.mkdir()
-    for number in range(12):
-        (folder / f"{number}.jpg").write_bytes(photo(RED, number))
-    if known:
-        rows(folder, model, state)
+    for number in range(total):
+        (folder / f"{number}.jpg").write_bytes(photo(RED))
     given = command("tag", folder, "--model", model, "--state", state, "--csv", table)
-    # A limit on files of one block stands in for a disk without space.
-    done = subprocess.run(
-        ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", *given], capture_output=True, text=True
-    )
+    # A limit on the size of a file stands in for a disk without space.
+    limited = ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "bash", *given]
+    done = subprocess.run(limited, capture_output=True, text=True)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
-    assert ("no space on the disk" in done.stderr) == known and "Free" in done.stderr
+    assert said in done.stderr and "Free" in done.stderr
     assert not table.exists() and not list(tmp_path.glob(".*"))
-    assert len(rows(folder, model, state)) == 12
+    assert len(rows(folder, model, state)) == total
 
 
 def test_a_folder_that_cannot_be_read_is_complained_about(tmp_path: Path) -> None:
