@@ -194,6 +194,19 @@ def test_a_raw_and_jpeg_pair_never_share_a_sidecar(library: Library) -> None:
     assert b"Uluru" in (library.folder / "alone.xmp").read_bytes()
 
 
+def test_names_that_differ_in_case_have_sidecars_of_their_own(library: Library) -> None:
+    library.put("a.jpg", photo(RED))
+    library.put("a.JPG", photo(GREEN))
+    library.put("b.jpg", photo(BLUE))
+    library.put("b.JPG.XMP", sidecar(""))  # of a program that does not mind case
+    for _ in range(2):
+        assert library.tag("--xmp").returncode == 0
+        names = sorted(path.name for path in library.folder.iterdir() if "xmp" in path.name.lower())
+        assert names == ["a.JPG.xmp", "a.jpg.xmp", "b.JPG.XMP"]
+    assert b"Uluru" in (library.folder / "a.jpg.xmp").read_bytes()
+    assert b"Hallerbos" in (library.folder / "a.JPG.xmp").read_bytes()
+
+
 def test_hostile_sidecars_are_left_alone_and_named(library: Library) -> None:
     evil = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>'
     library.put("a.jpg", photo(RED, 1))

@@ -89,7 +89,12 @@ def test_exiftool_reads_every_field_of_a_new_sidecar(tmp_path: Path) -> None:
     assert "0123456789ab" in str(tags["XMP-landmarks:Model"])
 
 
-@pytest.mark.parametrize("before", [DIGIKAM, DARKTABLE], ids=["digiKam", "darktable"])
+EMPTY = DARKTABLE.replace(b"<r:li>here</r:li>", b"")
+
+
+@pytest.mark.parametrize(
+    "before", [DIGIKAM, DARKTABLE, EMPTY], ids=["digiKam", "darktable", "empty list"]
+)
 def test_an_existing_sidecar_keeps_every_byte_and_comes_back(before: bytes, tmp_path: Path) -> None:
     after = xmp.add(before, INFERRED)
     kept = iter(after)

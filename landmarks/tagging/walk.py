@@ -1,6 +1,7 @@
 """A folder's photos, told by content: in a steady order, a folder at a time, without loops."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,22 +109,28 @@ class _Beside:
     """Which files of one folder share a name up to the extension."""
 
     def __init__(self, names: list[str]) -> None:
+        self.names = frozenset(names)
         self.real = {name.lower(): name for name in names}
-        self.stems: dict[str, int] = {}
-        for name in names:
-            stem, extension = os.path.splitext(name.lower())
-            if extension in PHOTO or extension in RAW:
-                self.stems[stem] = self.stems.get(stem, 0) + 1
+        self.alike = Counter(name.lower() for name in names)
+        split = [os.path.splitext(name.lower()) for name in names]
+        self.stems = Counter(stem for stem, ending in split if ending in PHOTO or ending in RAW)
 
     def found(self, here: Path, name: str) -> Found:
-        full, stem = name.lower() + SIDECAR, os.path.splitext(name.lower())[0]
-        own = here / self.real.get(full, name + SIDECAR)
-        short = self.real.get(stem + SIDECAR) if self.stems.get(stem, 0) == 1 else None
-        if short is None or not os.path.splitext(name)[1]:
-            return Found(here / name, own)
-        if full in self.real:
-            return Found(here / name, own, (here / short,))
+        own = self._own(name)
+        stem, extension = os.path.splitext(name.lower())
+        short = self.real.get(stem + SIDECAR) if self.stems[stem] == 1 else None
+        if short is None or not extension:
+            return Found(here / name, here / own)
+        if own in self.names:
+            return Found(here / name, here / own, (here / short,))
         return Found(here / name, here / short)
+
+    def _own(self, name: str) -> str:
+        """Return the photo's full name with `.xmp`, or what another program made of its case."""
+        exact = name + SIDECAR
+        if exact in self.names or self.alike[name.lower()] > 1:
+            return exact
+        return self.real.get(exact.lower(), exact)
 
 
 def _is_photo(path: Path) -> bool:
