@@ -82,6 +82,46 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command()
+def tag(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of photos.")],
+    csv: Annotated[Path | None, typer.Option(help="Table to write, a row a photo.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="The same as JSON.")] = None,
+    xmp: Annotated[bool, typer.Option("--xmp", help="Write places to sidecars.")] = False,
+    albums: Annotated[Path | None, typer.Option(help="Folder for albums of links.")] = None,
+    copies: Annotated[bool, typer.Option("--copies", help="Albums of copies.")] = False,
+    review: Annotated[
+        Path | None, typer.Option(help="Table of unsure photos: fill in `verdict`, run again.")
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take out of sidecars what --xmp put in.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen.")] = False,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Least confidence for a name.")
+    ] = None,
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="A threshold for each class, the model's.")
+    ] = False,
+    model: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("models/landmarks"),
+    state: Annotated[Path | None, typer.Option(help="Folder of the journal.")] = None,
+) -> None:
+    """Write the places that photos show into sidecars, tables and albums; photos stay untouched.
+
+    A run that was stopped continues where it was. The exit status is 1 if some file could not be
+    dealt with; each is reported.
+    """
+    from landmarks.tagging.run import Options
+    from landmarks.tagging.run import tag as run_tag
+
+    options = Options(
+        folder, model, csv, json_file, review, xmp, albums, copies, undo, dry_run,
+        min_confidence, per_class, state,
+    )  # fmt: skip
+    if status := run_tag(options):
+        raise typer.Exit(status)
+
+
 def _answer(predictor: "Predictor", photo: Path, top_k: int) -> "Prediction | None":
     try:
         return predictor.predict(photo, top_k)

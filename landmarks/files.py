@@ -36,14 +36,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def clear_leftovers(*folders: Path) -> None:
+def clear_leftovers(*folders: Path, names: str = "*") -> None:
     """Remove what killed processes were writing into these folders, or into folders in them.
+
+    `names` is a pattern of the files that were to be written.
 
     Only the temporary files and folders of `replacing` and its like are touched, and none of a
     process that lives.
     """
     for folder in folders:
-        for left in [*folder.glob(".*.part"), *folder.glob("*/.*.part")]:
+        for left in [*folder.glob(f".{names}.part"), *folder.glob(f"*/.{names}.part")]:
             named = _LEFT.fullmatch(left.name)
             if named is None or _lives(int(named[1])):
                 continue

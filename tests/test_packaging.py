@@ -155,8 +155,18 @@ def test_plain_installation_answers_for_help(bare: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", ["images", "catalogue", "predictor", "cli", "errors"])
+@pytest.mark.parametrize(
+    "room", ["images", "catalogue", "predictor", "cli", "errors", "tagging.run"]
+)
 def test_light_rooms_import_in_the_plain_installation(bare: Path, room: str) -> None:
     command = [str(bare), "-c", f"import landmarks.{room}"]
     done = subprocess.run(command, cwd=bare.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_the_plain_installation_has_the_map_of_the_albums(bare: Path) -> None:
+    code = "from landmarks.tagging import albums; print(len(albums.land()))"
+    command = [str(bare), "-c", code]
+    done = subprocess.run(command, cwd=bare.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and int(done.stdout) > 10_000, done.stderr

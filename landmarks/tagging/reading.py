@@ -1,0 +1,147 @@
+"""Photos read and decoded by several threads while the model runs: in order, each content once.
+
+Threads are enough: Pillow, its codecs and hashing let go of Python's lock while they work.
+"""
+
+import hashlib
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from landmarks import images
+from landmarks.prediction import Prediction
+from landmarks.predictor import BATCH, Predictor
+from landmarks.tagging.journal import Journal
+from landmarks.tagging.places import Header, header
+from landmarks.tagging.walk import Found
+
+TOP_K = 5
+MOST_BYTES = 500_000_000
+"""A file of this size is no photo, and its bytes would not fit the memory of a small machine."""
+
+Answer = Prediction | images.Pixels | images.UnreadableImage
+"""What a thread finds out: what the journal knows, or what is to be asked, or why it cannot be."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A photo and what is known of it.
+
+    Attributes:
+        sha256: of the file; empty where it could not be opened.
+        header: what it says of itself.
+        prediction: what the model says; None where it cannot be read.
+        reason: why it cannot be read.
+    """
+
+    found: Found
+    sha256: str = ""
+    header: Header = Header()
+    prediction: Prediction | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A photo before the model saw it."""
+
+    found: Found
+    sha256: str
+    header: Header
+    answer: Answer
+
+
+class Reader:
+    """Answers for photos: from the journal where it knows them, from the model otherwise."""
+
+    def __init__(self, predictor: Predictor, journal: Journal, threads: int) -> None:
+        self._predictor = predictor
+        self._journal = journal
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Future[Answer]] = {}
+
+    def read(self, photos: Iterable[Found]) -> Iterator[Read]:
+        """Yield an answer for each photo, in order; memory does not grow with their number."""
+        batch: list[_Opened | Read] = []
+        for opened in self._opened(photos):
+            batch.append(opened)
+            if len(batch) == BATCH:
+                yield from self._answered(batch)
+                batch = []
+        yield from self._answered(batch)
+
+    def _opened(self, photos: Iterable[Found]) -> Iterator[_Opened | Read]:
+        waiting: deque[Future[_Opened | Read]] = deque()
+        pool = ThreadPoolExecutor(self._threads, "decode")
+        try:
+            for found in photos:
+                waiting.append(pool.submit(self._open, found))
+                if len(waiting) > BATCH + self._threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _open(self, found: Found) -> _Opened | Read:
+        try:
+            with found.path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                    return Read(found, reason=f"larger than {MOST_BYTES:,} bytes")
+                content = file.read()
+        except OSError as error:
+            return Read(found, reason=f"cannot be opened ({error.strerror})")
+        sha256 = hashlib.sha256(content).hexdigest()
+        return _Opened(found, sha256, header(content), self._answer(sha256, content))
+
+    def _answer(self, sha256: str, content: bytes) -> Answer:
+        """Find out about a photo, or wait for the thread that is at one of the same bytes."""
+        with self._lock:
+            begun = self._under_way.get(sha256)
+            mine: Future[Answer] = self._under_way.setdefault(sha256, Future())
+        if begun is not None:
+            return begun.result()
+        try:
+            known = self._journal.find(sha256)
+            mine.set_result(known or self._predictor.prepare(content))
+        except images.UnreadableImage as error:
+            mine.set_result(error)
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        return mine.result()
+
+    def _answered(self, batch: list[_Opened | Read]) -> Iterator[Read]:
+        opened = [one for one in batch if isinstance(one, _Opened)]
+        asked = {one.sha256: one.answer for one in opened if isinstance(one.answer, np.ndarray)}
+        # A duplicate may have been answered in the batch before, after this one was decoded.
+        again = {sha256: self._journal.find(sha256) for sha256 in asked}
+        said = {sha256: known for sha256, known in again.items() if known}
+        new = {sha256: pixels for sha256, pixels in asked.items() if sha256 not in said}
+        if new:
+            answers = self._predictor.classify(np.stack(list(new.values())), TOP_K)
+            said |= zip(new, answers, strict=True)
+            self._journal.add((sha256, said[sha256]) for sha256 in new)
+        with self._lock:
+            for one in opened:  # from here on the journal knows
+                self._under_way.pop(one.sha256, None)
+        for each in batch:
+            yield each if isinstance(each, Read) else _joined(each, said)
+
+
+def _joined(one: _Opened, said: dict[str, Prediction]) -> Read:
+    if isinstance(one.answer, images.UnreadableImage):
+        return Read(one.found, one.sha256, one.header, reason=_why(one.answer))
+    known = one.answer if isinstance(one.answer, Prediction) else said[one.sha256]
+    return Read(one.found, one.sha256, one.header, known)
+
+
+def _why(error: images.UnreadableImage) -> str:
+    detail = error.message.partition(f": {error.reason}")[2].strip()
+    return f"{error.reason} {detail}".strip()

@@ -1,0 +1,240 @@
+"""`landmarks tag`: one run over a folder, from its options to its exit status."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from landmarks import environment
+from landmarks.errors import LandmarksError, report
+from landmarks.files import clear_leftovers
+from landmarks.predictor import Predictor
+from landmarks.tagging import deciding, sidecars, tables
+from landmarks.tagging.albums import Albums
+from landmarks.tagging.deciding import Row, Rules, decide
+from landmarks.tagging.journal import Journal, one_run, state_folder
+from landmarks.tagging.reading import Reader
+from landmarks.tagging.walk import Found, walk
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked to do; see `landmarks tag --help`."""
+
+    folder: Path
+    model: Path
+    csv: Path | None = None
+    json: Path | None = None
+    review: Path | None = None
+    xmp: bool = False
+    albums: Path | None = None
+    copies: bool = False
+    undo: bool = False
+    dry_run: bool = False
+    min_confidence: float | None = None
+    per_class: bool = False
+    state: Path | None = None
+
+    def check(self) -> None:
+        """Refuse what makes no sense together, or would harm the photos.
+
+        Raises:
+            LandmarksError: says what, and what to ask for instead.
+        """
+        if not self.folder.is_dir():
+            what = "no folder" if self.folder.exists() else "no such folder"
+            raise LandmarksError(f"{self.folder}: {what}", hint="Name the folder of your photos.")
+        if self.undo and (self.csv or self.json or self.review or self.xmp or self.albums):
+            raise LandmarksError(
+                "--undo takes sidecars back and writes nothing else",
+                hint="Give it alone, or with --dry-run.",
+            )
+        if self.albums and self.albums.resolve().is_relative_to(self.folder.resolve()):
+            raise LandmarksError(
+                f"the albums {self.albums} would lie among the photos of {self.folder}",
+                hint="Name a folder outside of it: links there would be taken for photos.",
+            )
+        if self.min_confidence is not None and self.per_class:
+            raise LandmarksError(
+                "--min-confidence is one threshold and --per-class many", hint="Give one of them."
+            )
+        files = [path for path in (self.csv, self.json, self.review) if path]
+        for path in files:
+            if path.is_dir():
+                raise LandmarksError(f"{path} is a folder", hint="Name a file to write.")
+        if len({path.resolve() for path in files}) < len(files):
+            raise LandmarksError("two tables have one name", hint="Name a file for each.")
+
+
+@dataclass
+class Tally:
+    """What happened, for the summary and the exit status."""
+
+    decisions: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
+    not_drawn: int = 0
+    complaints: int = 0
+
+    def complain(self, path: Path, reason: str) -> None:
+        """Say that something is wrong with a file or folder, and go on."""
+        self.complaints += 1
+        said = reason if str(path) in reason else f"{path} cannot be read: {reason}"
+        tqdm.write(report(LandmarksError(said)), file=sys.stderr)
+
+
+def tag(options: Options) -> int:
+    """Do what the options ask, print a summary, and return the exit status.
+
+    Returns:
+        0; 1 if some photo, folder or sidecar could not be dealt with; 130 after Ctrl-C.
+
+    Raises:
+        LandmarksError: the options, the model, the journal or an output is no good.
+    """
+    options.check()
+    state = options.state or state_folder()
+    tally = Tally()
+    try:
+        with one_run(state, options.folder):
+            if options.undo:
+                _undo(options, tally)
+            else:
+                _tag(options, state, tally)
+    except KeyboardInterrupt:  # the command line would exit without a word
+        print("error: interrupted; run the same command again to continue", file=sys.stderr)
+        return 130
+    return 1 if tally.complaints or tally.decisions["unreadable"] else 0
+
+
+def _undo(options: Options, tally: Tally) -> None:
+    for change in sidecars.undo(options.folder, tally.complain):
+        what = "removed" if change.after is None else "restored"
+        if options.dry_run:
+            print(f"{change.path}: would be {what}")
+        else:
+            _write(change, tally)
+        tally.written[what] += 1
+    said = "would be " if options.dry_run else ""
+    print(f"sidecars: {tally.written['restored']} {said}restored, ", end="")
+    print(f"{tally.written['removed']} {said}removed")
+
+
+def _tag(options: Options, state: Path, tally: Tally) -> None:
+    predictor = Predictor.load(options.model)
+    card = predictor.card
+    context = tables.Context(options.folder, card.version)
+    review = tables.Review(options.review, card, context) if options.review else None
+    verdicts = review.verdicts if review else {}
+    rules = Rules(card, options.min_confidence, options.per_class, verdicts)
+    albums = Albums(options.albums, options.copies, card.version) if options.albums else None
+    tally.not_drawn = 0
+    with ExitStack() as stack:
+        journal = stack.enter_context(Journal.open(state, card.version))
+        asked = (None, None) if options.dry_run else (options.csv, options.json)
+        opened: list[tables.Table] = list(stack.enter_context(tables.tables(*asked, context)))
+        if review:
+            opened.append(review)
+        reader = Reader(predictor, journal, environment.cores())
+        for read in reader.read(_photos(options, tally)):
+            own, said_by = sidecars.own_position(read.found, read.header)
+            row = decide(read, rules, own)
+            _count(row, tally)
+            if options.dry_run:
+                _say(row, options)
+            elif row.decision == "named" or row.reason == deciding.REFUSED:
+                _place(row, options, albums, context.model, bool(said_by), tally)
+            for table in opened:
+                table.add(row)
+    if review and not options.dry_run:
+        review.write()
+    if albums and not options.dry_run:
+        albums.write_page()
+    _summarize(options, tally)
+
+
+def _photos(options: Options, tally: Tally) -> Iterator[Found]:
+    """Walk the folder with a progress bar where a person looks on."""
+    folder, here, total = options.folder, None, None
+    if sys.stderr.isatty():
+        total = sum(1 for _ in walk(folder, lambda path, reason: None))
+    bar: Iterable[Found] = tqdm(
+        walk(folder, tally.complain), total=total, unit=" photos", disable=None, smoothing=0.05
+    )
+    for found in bar:
+        if options.xmp and not options.dry_run and found.path.parent != here:
+            here = found.path.parent
+            clear_leftovers(here, names="*.xmp.*")  # of a run that was killed
+        yield found
+
+
+def _count(row: Row, tally: Tally) -> None:
+    tally.decisions[row.decision] += 1
+    tally.not_drawn += row.reason == deciding.INVENTED
+
+
+def _place(
+    row: Row, options: Options, albums: Albums | None, model: str, has_position: bool, tally: Tally
+) -> None:
+    """Write a named place where the options ask, and take out one that a person refused."""
+    named = row.decision == "named"
+    if options.xmp:
+        try:
+            if named:
+                change = sidecars.tagged(row, model, has_position)
+            else:
+                change = sidecars.cleared(row.read.found.sidecar)
+        except sidecars.Refused as error:
+            tally.complain(row.read.found.path, str(error))
+        else:
+            _write(change, tally)
+    if albums and named:
+        albums.add(row)
+        tally.written["albums"] += 1
+
+
+def _write(change: sidecars.Change, tally: Tally) -> None:
+    if not change.needed:
+        tally.written["unchanged"] += change.before is not None
+        return
+    try:
+        sidecars.write(change)
+        tally.written["sidecars"] += 1
+    except sidecars.Refused as error:
+        tally.complain(change.path, str(error))
+
+
+def _say(row: Row, options: Options) -> None:
+    """Print what would be done with a photo."""
+    path = row.read.found.path
+    if row.decision != "named" or row.place is None:
+        print(f"{path}: {row.decision}" + (f" ({row.reason})" if row.reason else ""))
+        return
+    place = f"{row.place.name}, {row.place.place}" if row.place.place else row.place.name
+    into = [str(row.read.found.sidecar)] if options.xmp else []
+    into += [str(options.albums)] if options.albums else []
+    would = f", would be written to {' and '.join(into)}" if into else ""
+    print(f"{path}: {place} ({row.place.confidence:.1%}){would}")
+
+
+def _summarize(options: Options, tally: Tally) -> None:
+    """Print what happened in lines that scripts can read, and what keeps photos from a place."""
+    total = sum(tally.decisions.values())
+    kinds = ("named", "unsure", "unknown", "unreadable")
+    print(f"photos: {total}: " + ", ".join(f"{tally.decisions[one]} {one}" for one in kinds))
+    if options.xmp and not options.dry_run:
+        counts = tally.written
+        print(f"sidecars: {counts['sidecars']} written, {counts['unchanged']} unchanged")
+    if options.albums and not options.dry_run:
+        print(f"albums: {tally.written['albums']} photos in {options.albums}")
+    if tally.not_drawn:
+        wanted = options.xmp or options.albums is not None
+        tally.complaints += wanted
+        said = deciding.demonstration(tally.not_drawn)
+        print(("error: " if wanted else "note: ") + said, file=sys.stderr)
+    outputs = (options.csv, options.json, options.review, options.albums)
+    if not (options.xmp or options.dry_run or any(outputs)):
+        print("note: nothing was asked to be written; see --csv, --json, --xmp", file=sys.stderr)

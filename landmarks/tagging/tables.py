@@ -1,0 +1,201 @@
+"""Rows for other programs: CSV and JSON of every photo, and the table in which people decide."""
+
+import csv
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from landmarks.card import ModelCard
+from landmarks.errors import LandmarksError
+from landmarks.files import replacing
+from landmarks.tagging.deciding import ACCEPT, REFUSE, Row
+from landmarks.tagging.reading import TOP_K
+
+REVIEW = ("verdict", "path", "name", "place", "confidence", "reason", "class", "others", "sha256")
+
+
+class Table(Protocol):
+    """Takes rows as they come."""
+
+    def add(self, row: Row) -> None:
+        """Write a row."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is the same for all rows: where paths begin, and which model answered."""
+
+    folder: Path
+    model: str
+
+
+@contextmanager
+def tables(
+    csv_file: Path | None, json_file: Path | None, context: Context
+) -> Iterator[list[Table]]:
+    """Open the tables that are asked for; they replace older ones when all rows are there."""
+    with ExitStack() as stack:
+        opened: list[Table] = []
+        if csv_file:
+            opened.append(_Csv(stack.enter_context(_writing(csv_file)), context))
+        if json_file:
+            opened.append(stack.enter_context(_json(json_file, context)))
+        yield opened
+
+
+def record(row: Row, context: Context) -> dict[str, Any]:
+    """Return a row as a tree: all columns but those of further guesses are its keys."""
+    read, place, own = row.read, row.place, row.read.header.position
+    guesses = read.prediction.guesses if read.prediction else []
+    return {
+        "path": read.found.path.relative_to(context.folder).as_posix(),
+        "sha256": read.sha256,
+        "decision": row.decision,
+        "reason": row.reason,
+        "class": place.class_name if place else None,
+        "name": place.name if place else None,
+        "locality": place.locality if place else None,
+        "country": place.country if place else None,
+        "latitude": place.latitude if place else None,
+        "longitude": place.longitude if place else None,
+        "confidence": round(place.confidence, 4) if place else None,
+        "known_score": round(read.prediction.known_score, 4) if read.prediction else None,
+        "photo_latitude": round(own.latitude, 6) if own else None,
+        "photo_longitude": round(own.longitude, 6) if own else None,
+        "distance_km": None if row.distance_km is None else round(row.distance_km, 1),
+        "guesses": [{"class": g.class_name, "confidence": round(g.confidence, 4)} for g in guesses],
+        "model": context.model,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[IO[str]]:
+    # Names need not be text: what is none is written as the escape that Python knows.
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        yield file
+
+
+class _Csv:
+    def __init__(self, file: IO[str], context: Context) -> None:
+        self.writer = csv.writer(file, lineterminator="\n")
+        self.context = context
+        self.begun = False
+
+    def add(self, row: Row) -> None:
+        cells = record(row, self.context)
+        guesses = cells.pop("guesses")
+        for number in range(TOP_K):
+            guess = guesses[number] if number < len(guesses) else {}
+            cells[f"guess_{number + 1}"] = guess.get("class")
+            cells[f"confidence_{number + 1}"] = guess.get("confidence")
+        if not self.begun:
+            self.writer.writerow(cells)
+            self.begun = True
+        self.writer.writerow(cells.values())
+
+
+class _Json:
+    def __init__(self, file: IO[str], context: Context) -> None:
+        self.file = file
+        self.context = context
+        self.begun = False
+
+    def add(self, row: Row) -> None:
+        self.file.write(",\n" if self.begun else "")
+        self.file.write(json.dumps(record(row, self.context), ensure_ascii=False))
+        self.begun = True
+
+
+@contextmanager
+def _json(path: Path, context: Context) -> Iterator[_Json]:
+    """Write one JSON document, a row a line."""
+    with _writing(path) as file:
+        file.write("[\n")
+        yield _Json(file, context)
+        file.write("\n]\n")
+
+
+class Review:
+    """The table in which a person has the last word: read first, written again at the end.
+
+    Attributes:
+        verdicts: SHA-256 -> `yes`, `no` or the right class.
+    """
+
+    def __init__(self, path: Path, card: ModelCard, context: Context) -> None:
+        self.path = path
+        self.context = context
+        self.rows = _read_review(path, card) if path.exists() else {}
+        self.verdicts = {sha: row["verdict"] for sha, row in self.rows.items() if row["verdict"]}
+
+    def add(self, row: Row) -> None:
+        """Ask about a photo if the model is unsure of it; what was answered stays."""
+        if row.read.sha256 in self.verdicts:
+            return
+        self.rows.pop(row.read.sha256, None)
+        if row.decision != "unsure" or row.place is None:
+            return
+        guesses = row.read.prediction.guesses if row.read.prediction else []
+        others = [one.class_name for one in guesses if one.class_name != row.place.class_name]
+        cells = record(row, self.context) | {"verdict": "", "place": row.place.place}
+        cells["others"] = " ".join(others)
+        self.rows[row.read.sha256] = {name: str(cells[name]) for name in REVIEW}
+
+    def write(self) -> None:
+        """Write the table, by confidence, the surest first."""
+        order = sorted(
+            self.rows.values(), key=lambda row: (-_number(row["confidence"]), row["path"])
+        )
+        with _writing(self.path) as file:
+            writer = csv.DictWriter(file, REVIEW, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(order)
+
+
+def _read_review(path: Path, card: ModelCard) -> dict[str, dict[str, str]]:
+    rows = {}
+    allowed = {"", ACCEPT, REFUSE, *(one.class_name for one in card.classes)}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            lacking = [name for name in REVIEW if name not in (reader.fieldnames or [])]
+            if lacking:
+                raise LandmarksError(
+                    f"{path}:1: no column {', '.join(lacking)}",
+                    hint="Name the table that --review wrote, or one that is not there yet.",
+                )
+            for cells in reader:
+                row = {name: (cells[name] or "").strip() for name in REVIEW}
+                where = f"{path}:{reader.line_num}"
+                row["verdict"] = _verdict(row["verdict"], allowed, where)
+                rows[row["sha256"]] = row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LandmarksError(
+            f"{path} is no CSV table in UTF-8: {error}", hint="Save it as CSV in UTF-8."
+        ) from error
+    return rows
+
+
+def _verdict(text: str, allowed: set[str], where: str) -> str:
+    verdict = text.lower() if text.lower() in (ACCEPT, REFUSE) else text
+    if verdict not in allowed:
+        raise LandmarksError(
+            f"{where}: verdict is {text!r}",
+            hint=f"Write {ACCEPT}, {REFUSE}, the right class (see `others`), or leave it empty.",
+        )
+    return verdict
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
