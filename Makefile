@@ -1,7 +1,7 @@
 # `make` alone explains the targets: the text after `##` is what it prints.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test repro compare preset speed results picture doctor storage lint format \
+.PHONY: help setup demo test repro compare preset speed results picture screenshot doctor storage lint format \
 	constraints clean
 
 # Variables named on the command line (make preset NAME=...) reach the recipes' shells as they are:
@@ -59,6 +59,9 @@ results: setup ## [NAME=...] keep metrics, curves and plots of this run in resul
 
 picture: setup ## draw the photo sheet of the README with the released model of the sample
 	@python -m tools.draw_sample
+
+screenshot: setup ## photograph metrics/report.html for the README (needs chromium)
+	@python -m tools.draw_report
 
 ##@ Change the code
 lint: setup ## ruff and mypy, as in CI

@@ -78,7 +78,7 @@ def write_card(folder: Path) -> None:
         "input": {"size": 8},
         "temperature": 1.0,
         "known": {"method": "max_probability", "threshold": 0.5, "kept": 0.95, "tuned_on": []},
-        "thresholds": {"precision": 0.97, "confidence": 0.55, "classes": [0.5, 0.55, 0.6]},
+        "thresholds": {"precision": 0.97, "confidence": 0.55, "classes": [0.5, 0.55, 1.0]},
         "parameters": 3,
         "data": {},
         "params": "",

@@ -48,7 +48,7 @@ def picture(label: int, number: int) -> Image.Image:
 def nothing(kind: str, number: int) -> Image.Image:
     """Draw a picture that shows no stripes: noise, a few dots on grey, or plain grey."""
     random = np.random.default_rng(number)
-    pixels = np.full((90, 120, 3), 90 + 8 * number, np.uint8)
+    pixels = np.full((90, 120, 3), 90 + 8 * (number % 16), np.uint8)
     if kind == "noise":
         pixels = random.integers(0, 256, pixels.shape, dtype=np.uint8)
     elif kind == "dots":

@@ -28,6 +28,7 @@ PARTS = (
     "catalogues",
     "dvc.yaml",
     "landmarks",
+    "notebooks",
     "presets",
     "stages",
     "tools",

@@ -63,7 +63,7 @@ def test_one_run_has_no_spread_and_replaces_an_earlier_collection(tmp_path: Path
 def test_neither_photos_nor_places_of_this_machine_are_kept(tmp_path: Path) -> None:
     target = collect("photos50", [finished_run(tmp_path / "clone", 1, 0.6, 0.9)], tmp_path)
     kept = [path for path in target.rglob("*") if path.is_file()]
-    assert {path.suffix for path in kept} == {".csv", ".json", ".yaml", ".lock"}
+    assert {path.suffix for path in kept} == {".csv", ".json", ".yaml", ".lock", ".md"}
     assert not any(str(tmp_path) in path.read_text() for path in kept)
     tree = yaml.safe_load((target / "params.yaml").read_text())
     assert tree["download"]["source"] == "photos of mine.zip"

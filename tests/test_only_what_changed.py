@@ -15,7 +15,8 @@ from stand_in import Project
 
 from tools import preset
 
-RELEASE = {"release"}
+REPORT = {"report"}
+RELEASE = {"release"} | REPORT
 EVALUATE = {"evaluate@scratch", "evaluate@transfer"}
 EXPORT = {"export@scratch", "export@transfer"}
 CALIBRATE = {"calibrate@scratch", "calibrate@transfer"}
@@ -77,15 +78,19 @@ FILES = [
     ("landmarks/evaluation.py", SINCE_EVALUATE),
     ("landmarks/plots.py", SINCE_EVALUATE),
     ("landmarks/release.py", RELEASE),
+    ("landmarks/report/words.py", REPORT),
+    ("landmarks/report/page.html", REPORT),
     ("landmarks/cli.py", NOTHING),
     ("stages/decode.py", SINCE_DECODE),
     ("stages/train.py", SINCE_TRAIN),
     ("stages/evaluate.py", SINCE_EVALUATE),
+    ("stages/report.py", REPORT),
     ("catalogues/sample.csv", SINCE_EXPORT),
     ("catalogues/landmarks50.csv", NOTHING),
     ("presets/landmarks50.yaml", NOTHING),
     ("tools/preset.py", NOTHING),
     ("benchmarks/speed.py", NOTHING),
+    ("notebooks/app.ipynb", NOTHING),
     ("README.md", NOTHING),
 ]
 

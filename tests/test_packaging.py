@@ -106,7 +106,9 @@ def test_the_train_extra_is_what_the_pipeline_needs() -> None:
     developers = {
         name
         for name in named
-        if name.startswith(("matplotlib", "mypy", "pytest", "ruff", "types-"))
+        if name.startswith(
+            ("ipykernel", "mypy", "nbclient", "nbformat", "pytest", "ruff", "types-")
+        )
         or name.endswith("-stubs")
     }
     assert set(groups[""]) | set(groups["train"]) == named - developers

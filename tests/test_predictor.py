@@ -143,6 +143,7 @@ def edit_card(folder: Path, **changes: object) -> None:
 
 
 LINES = {"precision": 0.97, "confidence": 0.5, "classes": [0.5] * 4}
+ONE, LINES_OF_ONE = [{"class": "a", "name": "A"}], LINES | {"classes": [0.5]}
 SPOILED: list[tuple[Callable[[Path], object], str]] = [
     (flip_a_byte, r"landmarks\.onnx is not the file .* not loaded.* `dvc pull --force"),
     (lambda f: os.truncate(f / "landmarks.onnx", 1000), r"landmarks\.onnx is not the file"),
@@ -156,7 +157,7 @@ SPOILED: list[tuple[Callable[[Path], object], str]] = [
     (lambda f: edit_card(f, known=None), r"model\.json is damaged: known"),
     (lambda f: edit_card(f, thresholds=LINES | {"classes": [0.5]}), "classes differ in length"),
     (lambda f: edit_card(f, files={}), r"damaged: files has no landmarks\.onnx"),
-    (lambda f: edit_card(f, classes=[{"class": "a", "name": "A"}]), "tells 4 classes apart"),
+    (lambda f: edit_card(f, classes=ONE, thresholds=LINES_OF_ONE), "tells 4 classes apart"),
 ]
 
 

@@ -41,6 +41,7 @@ DEATHS = [
     "stages.evaluate scratch|rename|metrics/scratch/.per_class.csv.*.part",
     "stages.release|half|models/.landmarks.part/landmarks.pt",
     "stages.release|rename|metrics/.released.json.*.part",  # the model is in place
+    "stages.report|rename|metrics/.report.html.*.part",
 ]
 
 
@@ -55,7 +56,7 @@ def struck(built: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     said = "".join(strike(clone, death, top / "log") for death in DEATHS)
     said += repro(clone, top / "log")[1]
     assert "cached" not in said, "the run cache answered in a stage's place"
-    for stage in ("download", "train@scratch", "evaluate@transfer", "release"):
+    for stage in ("download", "train@scratch", "evaluate@transfer", "release", "report"):
         assert f"Running stage '{stage}'" in said
     return clone
 
