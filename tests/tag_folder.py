@@ -1,10 +1,12 @@
 """A model of three colours that names real places, and folders of photos for `landmarks tag`."""
 
 import contextlib
+import hashlib
 import io
+import json
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -13,6 +15,7 @@ from PIL import Image
 
 from landmarks import card, cli
 from landmarks.files import sha256, write_json
+from landmarks.tagging import packet
 
 SIZE = 8
 SHARPNESS = 12.0
@@ -140,3 +143,44 @@ def landmarks(*arguments: str | Path) -> Done:
 def command(*arguments: str | Path) -> list[str]:
     """Return the words that run the command as a process of its own."""
     return [sys.executable, "-m", "landmarks.cli", *map(str, arguments)]
+
+
+def sidecar(inside: str, attributes: str = "") -> bytes:
+    """Return a sidecar as some other program writes it."""
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        f'<r:RDF xmlns:r="{packet.RDF}"><r:Description r:about="" {attributes}>{inside}'
+        "</r:Description></r:RDF></x:xmpmeta>"
+    ).encode()
+
+
+class Library:
+    """A folder of photos, a model, and a journal of its own."""
+
+    def __init__(self, top: Path, model: Path) -> None:
+        self.folder, self.model, self.state = top / "my photos", model, top / "state"
+        self.folder.mkdir()
+        self.top = top
+
+    def put(self, name: str, content: bytes) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def tag(self, *options: str | Path) -> Done:
+        given = ["tag", self.folder, "--model", self.model, "--state", self.state, *options]
+        done = landmarks(*given)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def rows(self, *options: str | Path) -> dict[str, dict[str, Any]]:
+        """Tag, and return the rows of the JSON table by path."""
+        self.tag("--json", self.top / "rows.json", *options)
+        rows = json.loads((self.top / "rows.json").read_text(encoding="utf-8"))
+        return {row["path"]: row for row in rows}
+
+    def bytes(self) -> dict[str, str]:
+        """Return the hash of every file below the folder."""
+        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -3,14 +3,13 @@
 import csv
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tag_folder import BLUE, GREEN, GREY, RED, REDDISH, Done, landmarks, photo, write_model
+from tag_folder import BLUE, GREEN, GREY, RED, REDDISH, Library, photo, sidecar, write_model
 
 from landmarks.tagging import packet
 
@@ -20,47 +19,6 @@ ULURU, HALLERBOS = (-25.3, 131.0), (50.7, 4.3)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("models") / "colours")
-
-
-def sidecar(inside: str, attributes: str = "") -> bytes:
-    """Return a sidecar as some other program writes it."""
-    return (
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        f'<r:RDF xmlns:r="{packet.RDF}"><r:Description r:about="" {attributes}>{inside}'
-        "</r:Description></r:RDF></x:xmpmeta>"
-    ).encode()
-
-
-class Library:
-    """A folder of photos, a model, and a journal of its own."""
-
-    def __init__(self, top: Path, model: Path) -> None:
-        self.folder, self.model, self.state = top / "my photos", model, top / "state"
-        self.folder.mkdir()
-        self.top = top
-
-    def put(self, name: str, content: bytes) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        return path
-
-    def tag(self, *options: str | Path) -> Done:
-        given = ["tag", self.folder, "--model", self.model, "--state", self.state, *options]
-        done = landmarks(*given)
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
-
-    def rows(self, *options: str | Path) -> dict[str, dict[str, Any]]:
-        """Tag, and return the rows of the JSON table by path."""
-        self.tag("--json", self.top / "rows.json", *options)
-        rows = json.loads((self.top / "rows.json").read_text(encoding="utf-8"))
-        return {row["path"]: row for row in rows}
-
-    def bytes(self) -> dict[str, str]:
-        """Return the hash of every file below the folder."""
-        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
-        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture
@@ -169,61 +127,6 @@ def test_gps_of_the_photo_is_kept_and_overrules_a_landmark_far_away(library: Lib
     assert library.rows("--xmp")["new.jpg"]["distance_km"] is None
 
 
-def test_a_raw_and_jpeg_pair_never_share_a_sidecar(library: Library) -> None:
-    packet_of_raw = sidecar("")
-    library.put("pair.jpg", photo(RED, 1))
-    library.put("pair.NEF", b"raw")
-    library.put("pair.xmp", packet_of_raw)
-    library.put("alone.jpg", photo(RED, 2))
-    library.put("alone.xmp", packet_of_raw)
-    library.put("both.jpg", photo(RED, 3))
-    library.put("both.png", photo(RED, 4))
-    library.put("both.xmp", packet_of_raw)
-    assert library.tag("--xmp").returncode == 0
-    names = sorted(path.name for path in library.folder.glob("*.xmp"))
-    assert names == [
-        "alone.xmp",
-        "both.jpg.xmp",
-        "both.png.xmp",
-        "both.xmp",
-        "pair.jpg.xmp",
-        "pair.xmp",
-    ]
-    for untouched in ("pair.xmp", "both.xmp"):
-        assert (library.folder / untouched).read_bytes() == packet_of_raw
-    assert b"Uluru" in (library.folder / "alone.xmp").read_bytes()
-
-
-def test_names_that_differ_in_case_have_sidecars_of_their_own(library: Library) -> None:
-    library.put("a.jpg", photo(RED))
-    library.put("a.JPG", photo(GREEN))
-    library.put("b.jpg", photo(BLUE))
-    library.put("b.JPG.XMP", sidecar(""))  # of a program that does not mind case
-    for _ in range(2):
-        assert library.tag("--xmp").returncode == 0
-        names = sorted(path.name for path in library.folder.iterdir() if "xmp" in path.name.lower())
-        assert names == ["a.JPG.xmp", "a.jpg.xmp", "b.JPG.XMP"]
-    assert b"Uluru" in (library.folder / "a.jpg.xmp").read_bytes()
-    assert b"Hallerbos" in (library.folder / "a.JPG.xmp").read_bytes()
-
-
-def test_hostile_sidecars_are_left_alone_and_named(library: Library) -> None:
-    evil = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>'
-    library.put("a.jpg", photo(RED, 1))
-    library.put("a.jpg.xmp", evil)
-    library.put("b.jpg", photo(RED, 2))
-    library.put("b.jpg.xmp/inside.txt", b"a folder in a sidecar's place")
-    library.put("c.jpg", photo(RED, 3))
-    library.put("d" * 250 + ".jpg", photo(RED, 4))
-    done = library.tag("--xmp")
-    assert done.returncode == 1 and (library.folder / "a.jpg.xmp").read_bytes() == evil
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 3, done.stderr
-    assert "a.jpg.xmp was left as it is: it declares a document type" in errors[0]
-    assert "b.jpg.xmp cannot be" in errors[1] and "File name too long" in errors[2]
-    assert "sidecars: 1 written" in done.stdout
-
-
 def test_thresholds_can_be_changed(library: Library) -> None:
     library.put("red.jpg", photo(REDDISH))
     library.put("green.jpg", photo(GREEN))
@@ -313,77 +216,3 @@ def test_dry_run_says_what_would_happen_and_writes_nothing(library: Library) -> 
     assert not any(path.exists() for path in files)
     assert f"would be written to {rock}.xmp" in done.stdout
     assert "none.jpg: unknown (shows none of the known landmarks)" in done.stdout
-
-
-def test_a_model_of_invented_places_tags_drawn_photos_only(
-    library: Library, tmp_path: Path
-) -> None:
-    from landmarks.data.sample import LANDMARKS, draw_photo, encode
-    from landmarks.data.sample.integer import Stream
-
-    library.model = write_model(tmp_path / "invented", invented=True)
-    assert LANDMARKS
-    drawn = encode(draw_photo(0, 1, 5), Stream("test"))
-    library.put("drawn.jpg", drawn)
-    library.put("holiday.jpg", photo(RED))
-    albums = tmp_path / "albums"
-    done = library.tag("--xmp", "--albums", albums, "--min-confidence", "0")
-    assert done.returncode == 1
-    assert "1 photos were not drawn by the sample" in done.stderr and "make preset" in done.stderr
-    assert not (library.folder / "holiday.jpg.xmp").exists()
-    assert not list(albums.rglob("holiday*"))
-    rows = library.rows("--min-confidence", "0")
-    assert rows["holiday.jpg"]["decision"] == "unknown"
-    assert rows["holiday.jpg"]["reason"] == "the model knows invented places only"
-    # The drawn one takes the usual way: the model of this test may or may not know it.
-    assert rows["drawn.jpg"]["reason"] != rows["holiday.jpg"]["reason"]
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--undo", "--xmp"], "--undo takes sidecars back and writes nothing else"),
-        (["--csv", "/"], "/ is a folder"),
-        (["--csv", "t.csv", "--json", "./t.csv"], "two tables have one name"),
-        (["--model", "no/model"], "there is no model in no/model"),
-        (["--csv", "/proc/rows.csv"], "/proc"),
-        (["--state", "/proc/state"], "/proc/state"),
-    ],
-)
-def test_what_cannot_be_done_is_said_in_one_line(
-    library: Library, options: list[str], said: str
-) -> None:
-    library.put("a.jpg", photo(RED))
-    done = library.tag(*options)
-    assert done.returncode == 1 and said in done.stderr and done.stdout == ""
-    assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
-
-
-def test_a_folder_that_is_none_and_a_damaged_journal_are_said(library: Library) -> None:
-    missing = landmarks("tag", library.top / "nowhere", "--model", library.model)
-    assert missing.returncode == 1 and "no such folder" in missing.stderr
-    library.put("a.jpg", photo(RED))
-    library.state.mkdir()
-    (library.state / "tagging.sqlite").write_bytes(b"not a journal, but long enough" * 100)
-    done = library.tag("--xmp")
-    assert done.returncode == 1 and "tagging.sqlite cannot be used: file is not a" in done.stderr
-
-
-def test_links_loops_and_names_that_are_no_text_are_met_once(library: Library) -> None:
-    real = library.put("real.jpg", photo(RED))
-    (library.folder / "loop").symlink_to(library.folder)
-    (library.folder / "broken.jpg").symlink_to("nowhere.jpg")
-    (library.folder / "self.jpg").symlink_to("self.jpg")
-    os.mkfifo(library.folder / "pipe.jpg")
-    library.put(".hidden/x.jpg", photo(RED, 1))
-    strange = os.fsdecode(os.fsencode(library.folder) + b"/caf\xe9.jpg")
-    shutil.copy(real, strange)
-    rows = library.rows("--xmp", "--csv", library.top / "rows.csv")
-    assert {path: row["decision"] for path, row in rows.items()} == {
-        "broken.jpg": "unreadable",
-        "caf\udce9.jpg": "named",
-        "real.jpg": "named",
-        "self.jpg": "unreadable",
-    }
-    assert "No such file" in rows["broken.jpg"]["reason"]
-    assert os.path.exists(strange + ".xmp")

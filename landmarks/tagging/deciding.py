@@ -81,7 +81,9 @@ def decide(read: Read, rules: Rules, own: Position | None) -> Row:
 
 def demonstration(refused: int) -> str:
     """Return what is said when a model of invented places met real photos."""
-    return f"{refused} photos were not drawn by the sample, and the model is a {DEMONSTRATION}"
+    return (
+        f"photos left without a place, as the sample did not draw them: {refused}; {DEMONSTRATION}"
+    )
 
 
 def _place(prediction: Prediction, verdict: str, card: ModelCard) -> Guess:

@@ -15,12 +15,18 @@ import numpy as np
 
 from landmarks import images
 from landmarks.prediction import Prediction
-from landmarks.predictor import BATCH, Predictor
+from landmarks.predictor import Predictor
 from landmarks.tagging.journal import Journal
 from landmarks.tagging.places import Header, header
 from landmarks.tagging.walk import Found
 
 TOP_K = 5
+BATCH = 8
+"""Photos a forward pass: a CPU gains little from more, and each costs 25 MB with MobileNetV2."""
+
+AHEAD = 32
+"""Photos that may be decoded before the model has seen those before them."""
+
 MOST_BYTES = 500_000_000
 """A file of this size is no photo, and its bytes would not fit the memory of a small machine."""
 
@@ -82,7 +88,7 @@ class Reader:
         try:
             for found in photos:
                 waiting.append(pool.submit(self._open, found))
-                if len(waiting) > BATCH + self._threads:
+                if len(waiting) > AHEAD:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
