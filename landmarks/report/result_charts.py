@@ -153,6 +153,6 @@ def known(material: Material, cnn: Cnn) -> str:
             axes.stairs(share, edges, color=colour, lw=1.4)
         axes.axvline(cnn.card.known.threshold, color=INK, lw=1.2, ls=(0, (2, 2)))
         axes.set(xlim=(0, 1), xlabel="score", ylabel="% of the photos")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.45, 1.0))
+        axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0)
         axes.grid(axis="x", visible=False)
     return drawn.svg
