@@ -12,7 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ["landmarks", "stages", "tools", "benchmarks", "tests"]
-FIRST_PARTY = {*FOLDERS, "app", "stories", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
+FIRST_PARTY = {
+    *(*FOLDERS, "app", "mistakes", "stories"),
+    *(path.stem for path in (ROOT / "tests").rglob("*.py")),
+}
 PLAIN_LIMIT_MB = 250
 
 
@@ -107,7 +110,7 @@ def test_the_train_extra_is_what_the_pipeline_needs() -> None:
         name
         for name in named
         if name.startswith(
-            ("ipykernel", "mypy", "nbclient", "nbformat", "pytest", "ruff", "types-")
+            ("dvc-data", "ipykernel", "mypy", "nbclient", "nbformat", "pytest", "ruff", "types-")
         )
         or name.endswith("-stubs")
     }
