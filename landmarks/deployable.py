@@ -56,7 +56,9 @@ class Parts:
             LandmarksError: there is no calibration, or it is damaged.
         """
         folder = Path(folder)
-        calibration = files.read_json(folder / "calibration.json")
+        calibration = files.read_json(
+            folder / "calibration.json", "temperature", "known", "thresholds"
+        )
         return cls(folder / "weights.safetensors", folder / "statistics.safetensors", calibration)
 
 
@@ -113,7 +115,7 @@ def build(parts: Parts) -> Deployable:
     except (OSError, SafetensorError, KeyError) as error:
         raise LandmarksError(
             f"{parts.statistics} and the calibration beside it are missing or damaged ({error})",
-            hint="Make them again with `dvc repro --force calibrate`.",
+            hint="Run `dvc checkout`.",
         ) from error
     return module.eval().requires_grad_(False)
 

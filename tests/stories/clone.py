@@ -37,6 +37,8 @@ class Clone:
             "GIT_CONFIG_NOSYSTEM": "1",
             "DVC_NO_ANALYTICS": "1",
             "LANDMARKS_DEVICE": "cpu",
+            # Compiled modules would be read in place of those that stages declare.
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
         return {**kept, **own, **self.env}
 

@@ -31,7 +31,7 @@ DEATHS = [
     "stages.decode|half|data/.photos.part/pixels.npy",
     "stages.decode|rename|data/.photos.part",
     "stages.split|rename|data/.split.csv.*.part",
-    "stages.stats|half|data/.normalization.json.*.part",
+    "stages.stats|rename|data/.normalization.json.*.part",
     "stages.train scratch|rename|.state/.train-scratch-*.part",
     "stages.train scratch|rename|models/scratch/.weights.*.part",  # the curve is in place
     "stages.train transfer|half|.state/.train-transfer-*.part",
