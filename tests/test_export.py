@@ -286,7 +286,10 @@ def test_files_must_agree_on_what_is_known(expected: float, found: float, tolera
         {"x.onnx": lambda _: outputs([0.7, 0.3], score=found)},
         photos,
     )
-    assert one.tolerable is tolerable and one.largest == pytest.approx(abs(expected - found), 1e-3)
+    # A known score is stretched by its spread: a tenth of its difference counts.
+    assert one.tolerable is tolerable and one.largest == pytest.approx(
+        0.1 * abs(expected - found), 1e-3
+    )
     assert bool(one.renamed) == (expected - found > 0.5)
 
 
@@ -347,7 +350,7 @@ def test_class_statistics_that_cannot_be_read_are_an_error_in_one_line(tmp_path:
     for content in (b"no tensors", None):
         path = tmp_path / "statistics.safetensors"
         path.write_bytes(content) if content else path.unlink()
-        with pytest.raises(LandmarksError, match=r"statistics\.safetensors .*repro --force calib"):
+        with pytest.raises(LandmarksError, match=r"statistics\.safetensors .*dvc checkout"):
             deployable.build(replace(project().parts(), statistics=path))
 
 
