@@ -33,6 +33,16 @@ def pins(file: str) -> dict[str, set[str]]:
     return versions
 
 
+def pins_by_section() -> dict[str, set[str]]:
+    """Return the names that requirements.txt pins, by the comment above them."""
+    blocks = (ROOT / "requirements.txt").read_text(encoding="utf-8").split("\n\n")[1:]
+    titles = [block.partition("\n")[0].lstrip("# ") for block in blocks]
+    names = [
+        {canonical(name) for name in re.findall(r"^([\w.-]+)==", block, re.M)} for block in blocks
+    ]
+    return dict(zip(titles, names, strict=True))
+
+
 def project() -> dict[str, list[str]]:
     """Return the requirement names of pyproject.toml by extra, the plain ones under ""."""
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -103,18 +113,13 @@ def test_every_extra_is_pinned() -> None:
     assert not missing
 
 
-def test_the_train_extra_is_what_the_pipeline_needs() -> None:
-    groups = project()
-    named = set(pins("requirements.txt"))
-    developers = {
-        name
-        for name in named
-        if name.startswith(
-            ("dvc-data", "ipykernel", "mypy", "nbclient", "nbformat", "pytest", "ruff", "types-")
-        )
-        or name.endswith("-stubs")
-    }
-    assert set(groups[""]) | set(groups["train"]) == named - developers
+def test_extras_are_what_their_sections_of_requirements_name() -> None:
+    groups, sections = project(), pins_by_section()
+    beside = ("Storages beyond folders and HTTP", "Notebooks", "Tests and code quality")
+    app = sections.pop("The page and the service")
+    train = set().union(*(names for title, names in sections.items() if title not in beside))
+    assert set(groups["app"]) == app
+    assert set(groups[""]) | set(groups["train"]) == train
 
 
 def test_the_plain_installation_has_no_training_package() -> None:
