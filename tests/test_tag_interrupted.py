@@ -142,7 +142,7 @@ def test_duplicates_are_decoded_once_and_answered_in_order(tmp_path: Path, model
         found = walk(folder, lambda path, reason: pytest.fail(reason))
         reads = list(Reader(predictor, journal, threads=4).read(found))
     assert [read.found.path.name for read in reads] == sorted(os.listdir(folder))
-    assert predictor.classified == 3 and predictor.decoded <= 6, "unreadable ones once a batch"
+    assert predictor.classified == 3 and predictor.decoded == 4, "one content is unreadable"
     for number, read in enumerate(reads):
         assert (read.prediction is None) == (number % 10 == 0)
         assert read.reason == ("not an image" if number % 10 == 0 else "")

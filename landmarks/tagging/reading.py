@@ -30,7 +30,10 @@ AHEAD = 32
 MOST_BYTES = 500_000_000
 """A file of this size is no photo, and its bytes would not fit the memory of a small machine."""
 
-Answer = Prediction | images.Pixels | images.UnreadableImage
+REFUSALS = 1000
+"""Contents that cannot be read, remembered so that their duplicates are not tried again."""
+
+Answer = Prediction | images.Pixels | str
 """What a thread finds out: what the journal knows, or what is to be asked, or why it cannot be."""
 
 
@@ -117,7 +120,7 @@ class Reader:
             known = self._journal.find(sha256)
             mine.set_result(known or self._predictor.prepare(content))
         except images.UnreadableImage as error:
-            mine.set_result(error)
+            mine.set_result(_why(error))
         except BaseException as error:
             mine.set_exception(error)
             raise
@@ -135,15 +138,16 @@ class Reader:
             said |= zip(new, answers, strict=True)
             self._journal.add((sha256, said[sha256]) for sha256 in new)
         with self._lock:
-            for one in opened:  # from here on the journal knows
-                self._under_way.pop(one.sha256, None)
+            for one in opened:  # from here on the journal knows, but for what cannot be read
+                if not isinstance(one.answer, str) or len(self._under_way) > REFUSALS:
+                    self._under_way.pop(one.sha256, None)
         for each in batch:
             yield each if isinstance(each, Read) else _joined(each, said)
 
 
 def _joined(one: _Opened, said: dict[str, Prediction]) -> Read:
-    if isinstance(one.answer, images.UnreadableImage):
-        return Read(one.found, one.sha256, one.header, reason=_why(one.answer))
+    if isinstance(one.answer, str):
+        return Read(one.found, one.sha256, one.header, reason=one.answer)
     known = one.answer if isinstance(one.answer, Prediction) else said[one.sha256]
     return Read(one.found, one.sha256, one.header, known)
 

@@ -1,5 +1,6 @@
 """A clone of the project in which the real pipeline has built a small sample."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from stories.clone import Clone
 
+from landmarks.locks import alone
 from tools.preset import set_value
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,10 +37,20 @@ TINY = {
 def built(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone at a path with a space where the small sample is built, committed and pushed.
 
-    Nobody changes it: a story that does takes a copy.
+    Nobody changes it: a story that does takes a copy. Processes that test together share it.
     """
-    top = tmp_path_factory.mktemp("stories")
-    clone = Clone(top / "the project", top / "home")
+    base = tmp_path_factory.getbasetemp()
+    top = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "stories"
+    clone, whole = Clone(top / "the project", top / "home"), top / "whole"
+    with alone(top / "lock", "the sample of the stories"):
+        if not whole.exists():
+            assert not clone.folder.exists(), "another process could not build it"
+            _build(clone)
+            whole.touch()
+    return clone
+
+
+def _build(clone: Clone) -> None:
     clone.home.mkdir()
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -63,7 +75,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone.run("dvc", "repro")
     clone.commit()
     clone.run("dvc", "push")
-    return clone
 
 
 @pytest.fixture(scope="session")
