@@ -84,6 +84,11 @@ class Request(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def end_headers(self) -> None:
+        # Said, not only done: a client must not send its next request into a closing connection.
+        self.send_header("Connection", "close")
+        super().end_headers()
+
     def log_message(self, *args: object) -> None:
         pass
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_project import jpeg, model, nothing, picture
+from small_project import jpeg, model, picture, strangers
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,7 +70,7 @@ def test_json_is_one_document(photos: list[Path]) -> None:
 
 def test_a_photo_of_no_known_landmark_is_said_to_be_so(tmp_path: Path) -> None:
     photo = tmp_path / "wall.jpg"
-    photo.write_bytes(jpeg(nothing("grey", 31)))
+    photo.write_bytes(strangers(1)[0])
     lines = predict(photo, "--top-k", "2").stdout.splitlines()
     assert lines[0] == str(photo) and len(lines) == 2
     assert re.fullmatch(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_project import SIZE, jpeg, model, nothing, picture
+from small_project import SIZE, jpeg, model, nothing, picture, strangers
 
 from landmarks import Predictor
 from landmarks.errors import LandmarksError
@@ -178,8 +178,7 @@ def test_a_card_of_a_newer_program_with_more_fields_is_read(folder: Path) -> Non
 def test_what_shows_no_landmark_is_unknown_and_its_nearest_guesses_stay(
     predictor: Predictor,
 ) -> None:
-    bright_walls = [nothing("grey", number) for number in (29, 30, 31)]
-    answers = predictor.predict_batch(bright_walls)
+    answers = predictor.predict_batch(strangers(3))
     assert all(answer.decision == "unknown" and answer.unknown for answer in answers)
     assert all(answer.known_score < predictor.card.known.threshold for answer in answers)
     assert all(len(answer.guesses) == 4 for answer in answers)
