@@ -41,7 +41,7 @@ class Parts:
     Attributes:
         weights: file of the bare network, as training wrote it.
         statistics: file of the class statistics, as calibration wrote it.
-        calibration: `temperature`, and `known` with its method, threshold and scales.
+        calibration: `mirror`, `temperature`, and `known` with its method, threshold and scales.
     """
 
     weights: Path
@@ -57,7 +57,7 @@ class Parts:
         """
         folder = Path(folder)
         calibration = files.read_json(
-            folder / "calibration.json", "temperature", "known", "thresholds"
+            folder / "calibration.json", "mirror", "temperature", "known", "thresholds"
         )
         return cls(folder / "weights.safetensors", folder / "statistics.safetensors", calibration)
 
@@ -68,8 +68,8 @@ class Deployable(nn.Module):
     Args:
         network: float32 (N, 3, h, w), normalised, to logits (N, C).
         info: of the network.
-        calibration: `temperature`, by which logits are divided (Guo et al. 2017,
-            arXiv:1706.04599), and `known` (see `landmarks.unknown`).
+        calibration: `mirror` (see `Normalized`), `temperature`, by which logits are divided (Guo et
+            al. 2017, arXiv:1706.04599), and `known` (see `landmarks.unknown`).
         statistics: of the classes.
     """
 
@@ -82,7 +82,8 @@ class Deployable(nn.Module):
     ) -> None:
         super().__init__()
         body, self.classifier = known.split_head(network)
-        self.features = Normalized(body, info.input_size, info.mean, info.std)
+        mirror = bool(calibration["mirror"])
+        self.features = Normalized(body, info.input_size, info.mean, info.std, mirror=mirror)
         self.temperature = float(calibration["temperature"])
         chosen = calibration["known"]
         self.score = known.score(chosen["method"], statistics, chosen["scales"])

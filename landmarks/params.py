@@ -163,6 +163,7 @@ def chosen_cnn(arguments: list[str]) -> str:
 class Calibrate(Group):
     """From logits to confidence."""
 
+    mirror: bool = Field(description="answer with the mean of a photo and its mirror image")
     temperature: bool = Field(description="fit one temperature on the validation rows")
     known: Literal[
         "best",

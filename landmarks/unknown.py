@@ -80,7 +80,7 @@ class Fitted:
     """What the export needs, and how good it is.
 
     Attributes:
-        calibration: `temperature`, `known` and `thresholds`; see `learn`.
+        calibration: `mirror`, `temperature`, `known` and `thresholds`; see `learn`.
         statistics: of the classes; see `known.statistics`.
         figures: on validation photos and the tuning half of the negatives.
     """
@@ -125,7 +125,8 @@ def fit(
         stats,
         settings,
     )
-    return Fitted(calibration | decision, stats, figures | measured)
+    calibration |= {"mirror": settings.mirror} | decision
+    return Fitted(calibration, stats, figures | measured)
 
 
 def describe(fitted: Fitted) -> str:

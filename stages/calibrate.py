@@ -23,7 +23,7 @@ def main() -> None:
     network, info = models.load_weights(f"models/{cnn}/weights.safetensors")
     body, classifier = split_head(network)
     features = run_module(
-        Normalized(body, info.input_size, info.mean, info.std),
+        Normalized(body, info.input_size, info.mean, info.std, mirror=settings.calibrate.mirror),
         store.pixels,
         np.concatenate([known, none, train]),
         f"{cnn}, calibration",

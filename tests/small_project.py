@@ -84,12 +84,14 @@ class Project:
         archive = self.folder / "landmark_images.zip"
         return export.Photos(PhotoStore.open(self.folder / "photos"), split, archive)
 
-    def parts(self, temperature: float = 0.8, method: str = "cosine") -> deployable.Parts:
-        """Calibrate as the stage does, but for the temperature and the method."""
+    def parts(
+        self, temperature: float = 0.8, method: str = "cosine", *, mirror: bool = False
+    ) -> deployable.Parts:
+        """Calibrate as the stage does, but for the temperature, the method and the mirror."""
         return deployable.Parts(
             self.weights,
             self.folder / "statistics.safetensors",
-            calibration(self.folder, method) | {"temperature": temperature},
+            calibration(self.folder, method) | {"temperature": temperature, "mirror": mirror},
         )
 
     def export(self, folder: Path, temperature: float = 0.8) -> list[Difference]:
@@ -138,7 +140,7 @@ def calibration(folder: Path, method: str) -> dict[str, Any]:
     seen = unknown.Photos(
         labels(photos.split, val), kinds(photos.split, none), labels(photos.split, train)
     )
-    chosen = {"temperature": True, "known": method, "keep": 0.95, "precision": 0.9}
+    chosen = {"mirror": False, "temperature": True, "known": method, "keep": 0.95, "precision": 0.9}
     settings = params.Calibrate.model_validate(chosen | {"untuned_kinds": ["grey"]})
     fitted = unknown.fit(features, classifier, seen, settings, bins=15)
     (folder / "statistics.safetensors").write_bytes(save(fitted.statistics))

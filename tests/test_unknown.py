@@ -13,7 +13,12 @@ from landmarks.errors import LandmarksError
 
 CLASSES, PER_CLASS, SIZE = 4, 60, 12
 SETTINGS = params.Calibrate(
-    temperature=True, known="best", keep=0.95, precision=0.97, untuned_kinds=["other_place"]
+    mirror=False,
+    temperature=True,
+    known="best",
+    keep=0.95,
+    precision=0.97,
+    untuned_kinds=["other_place"],
 )
 NOTHING = np.empty(0, dtype=str)
 
