@@ -143,11 +143,12 @@ class Reader:
 
 def _joined(one: _Opened, said: dict[str, Prediction]) -> Read:
     if isinstance(one.answer, images.UnreadableImage):
-        return Read(one.found, one.sha256, one.header, reason=_why(one.answer))
+        return Read(one.found, one.sha256, one.header, reason=why(one.answer))
     known = one.answer if isinstance(one.answer, Prediction) else said[one.sha256]
     return Read(one.found, one.sha256, one.header, known)
 
 
-def _why(error: images.UnreadableImage) -> str:
+def why(error: images.UnreadableImage) -> str:
+    """Return why a file is no photo, without its name."""
     detail = error.message.partition(f": {error.reason}")[2].strip()
     return f"{error.reason} {detail}".strip()

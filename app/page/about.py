@@ -1,0 +1,4 @@
+"""stub"""
+import streamlit as st
+def page() -> None:
+    st.write("soon")
