@@ -122,7 +122,7 @@ def _results(predictor: Predictor) -> None:
         rules = Rules(card, threshold, per_class=False, verdicts={})
         decided = [(one, one.decided(rules)) for one in state["answers"]]
         _downloads(decided, card.version, guesses)
-        st.button("Start over", icon=":material/delete_sweep:", on_click=_start_over)
+        st.button("Clear", icon=":material/delete_sweep:", on_click=_start_over)
     with summary:
         markup.show(f'<p class="summary" role="status">{_summary(row for _, row in decided)}</p>')
     for answer, row in decided[: state["shown"]]:

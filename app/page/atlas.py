@@ -30,7 +30,8 @@ def content(card: ModelCard) -> str:
     drawn = ""
     if marks:
         alt = f"Map of the world with a dot at each of {markup.many(len(marks), 'place')}"
-        drawn = f'<figure class="map">{markup.picture(worldmap.world(marks), alt, "world")}</figure>'
+        image = markup.picture(worldmap.world(marks), alt, "world")
+        drawn = f'<figure class="map atlas-map">{image}</figure>'
     countries: dict[str, list[Landmark]] = defaultdict(list)
     for one in sorted(card.classes, key=lambda one: one.name):
         countries[one.country or NOWHERE].append(one)
