@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ["landmarks", "stages", "tools", "benchmarks", "tests"]
+FOLDERS = ["landmarks", "stages", "app", "tools", "benchmarks", "tests"]
 FIRST_PARTY = {
-    *(*FOLDERS, "app", "mistakes", "stories"),
+    *(*FOLDERS, "mistakes", "stories"),
     *(path.stem for path in (ROOT / "tests").rglob("*.py")),
 }
 PLAIN_LIMIT_MB = 250

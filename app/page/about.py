@@ -34,7 +34,9 @@ def page() -> None:
 
 
 def _can(card: ModelCard | None) -> list[str]:
-    known = f"the {len(card.classes)} landmarks of its model" if card else "the landmarks of a model"
+    known = (
+        f"the {len(card.classes)} landmarks of its model" if card else "the landmarks of a model"
+    )
     return [
         f"It tells {known} apart, gives each guess a confidence that is calibrated (of the answers "
         "that are 80 % sure, about 80 % are right), and says where the landmark stands.",
@@ -76,8 +78,8 @@ def _licences(card: ModelCard | None) -> list[str]:
     if card:
         photos = card.licences.get("photos", "not stated")
         weights = card.licences.get("initial_weights", "")
-        began = f" It began from {weights}." if weights else ""
-        texts.append(f"The model here: its photos are {photos}.{began}")
+        began = f"; {weights}" if weights else ""
+        texts.append(f"The model that answers here: photos {photos}{began}.")
     return texts
 
 
@@ -94,4 +96,4 @@ def _model(card: ModelCard) -> str:
         "Folder": f"<code>{escape(str(model.folder()))}</code>",
     }
     lines = "".join(f"<dt>{title}</dt><dd>{text}</dd>" for title, text in rows.items())
-    return f'<section class="panel"><h2>The model that answers</h2><dl>{lines}</dl></section>'
+    return f'<section class="panel all"><h2>The model that answers</h2><dl>{lines}</dl></section>'

@@ -1,4 +1,4 @@
-"""The first page: photos in, by drop, paste, camera or example; for each what it shows and where."""
+"""The first page: photos in, by drop, paste, camera or example; what each shows, and where."""
 
 from collections import Counter
 from collections.abc import Iterable

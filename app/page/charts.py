@@ -24,8 +24,9 @@ def intervals(rows: Iterable[tuple[str, Sequence[tuple[str, float, float, float]
     lines = []
     for title, found in rows:
         marks = "".join(
-            f'<span class="range {cnn}" style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%">'
-            f'</span><span class="dot {cnn}" style="left:{100 * share:.1f}%"></span>'
+            f'<span class="range {cnn}" style="left:{100 * low:.1f}%;'
+            f'width:{100 * (high - low):.1f}%"></span>'
+            f'<span class="dot {cnn}" style="left:{100 * share:.1f}%"></span>'
             for cnn, share, low, high in found
         )
         said = " ".join(

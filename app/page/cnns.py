@@ -43,7 +43,8 @@ def _scores(build: Build) -> str:
         low, high = percent(shown["accuracy_low"]), percent(shown["accuracy_high"])
         released = "<em>released</em>" if cnn.name == build.released else ""
         boxes.append(
-            f'<div class="score {cnn.name}" data-cnn="{cnn.name}"><p><b>{cnn.name}</b>{released}</p>'
+            f'<div class="score {cnn.name}" data-cnn="{cnn.name}">'
+            f"<p><b>{cnn.name}</b>{released}</p>"
             f'<p class="number">{percent(shown["accuracy"])}</p>'
             f"<p>of {shown['n']:.0f} new photos named rightly<br>95 % interval {low} to {high}</p>"
             f'<p class="quiet">{shown["parameters"] / 1e6:.2f} million weights, '
@@ -70,8 +71,8 @@ def _landmarks(build: Build) -> str:
     rows: dict[str, list[tuple[str, float, float, float]]] = {}
     for cnn in build.cnns:
         for row in cnn.tables["per_class"]:
-            numbers = [float(row[key] or 0) for key in ("recall", "recall_low", "recall_high")]
-            rows.setdefault(row["class"], []).append((cnn.name, *numbers))
+            share, low, high = (float(row[f"recall{end}"] or 0) for end in ("", "_low", "_high"))
+            rows.setdefault(row["class"], []).append((cnn.name, share, low, high))
     hardest = sorted(rows.items(), key=lambda item: sum(one[1] for one in item[1]))
     named = [(figures.landmark(name), found) for name, found in hardest]
     drawn = f'<div class="columns">{charts.intervals(named[:HARDEST])}</div>'
@@ -80,7 +81,9 @@ def _landmarks(build: Build) -> str:
             f"<details><summary>The other {many(len(rest), 'landmark')}</summary>"
             f'<div class="columns">{charts.intervals(rest)}</div></details>'
         )
-    text = "The share of each landmark's photos that is found, the hardest first; line: 95 % interval."
+    text = (
+        "The share of each landmark's photos that is found, the hardest first; line: 95 % interval."
+    )
     return _section("Landmark by landmark", text, drawn)
 
 
@@ -149,9 +152,7 @@ def _speed(build: Build) -> str:
 
 def _pair(build: Build, draw: Callable[[Cnn], str]) -> str:
     """Draw the same of both, side by side."""
-    drawn = [
-        f'<div><h4 class="{cnn.name}">{cnn.name}</h4>{draw(cnn)}</div>' for cnn in build.cnns
-    ]
+    drawn = [f'<div><h4 class="{cnn.name}">{cnn.name}</h4>{draw(cnn)}</div>' for cnn in build.cnns]
     return f'<div class="pair">{"".join(drawn)}</div>'
 
 

@@ -41,7 +41,9 @@ def _landmarks(cnn: Cnn) -> list[Verdict]:
     worst = min(rows, key=lambda row: (float(row["recall"]), row["class"]))
     found = []
     if perfect:
-        found.append(Verdict(True, f"Finds every test photo of {perfect} of {len(rows)} landmarks."))
+        found.append(
+            Verdict(True, f"Finds every test photo of {perfect} of {len(rows)} landmarks.")
+        )
     if float(worst["recall"]) < 1:
         share, name = percent(float(worst["recall"]), 0), landmark(worst["class"])
         found.append(Verdict(False, f"Finds {name} least: {share} of {worst['n']} photos."))
@@ -91,8 +93,8 @@ def _strangers(cnn: Cnn) -> list[Verdict]:
     return [
         Verdict(
             share <= FEW,
-            f"Takes {percent(share, 0)} of {figures['negatives_n']:.0f} photos of nothing known for "
-            f"a landmark, while it keeps {percent(figures['known_kept'], 0)} of those that show one.",
+            f"Takes {percent(share, 0)} of {figures['negatives_n']:.0f} photos of nothing known "
+            f"for a landmark; of those that show one it keeps {percent(figures['known_kept'], 0)}.",
         )
     ]
 

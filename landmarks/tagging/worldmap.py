@@ -14,8 +14,9 @@ SEA, LAND, LINES, MARK, OWN = "#dbe7ec", "#b9c1a4", "#c8d8df", "#b3261e", "#1d4f
 SPAN = 36.0
 """Degrees of latitude that the surroundings show; the coasts are too coarse for less."""
 
-ENOUGH = 60
-"""Corners of coasts that must be in sight for the surroundings to say something."""
+ENOUGH, NEAR = 12, 0.6
+"""Corners of coasts that must be near for the surroundings to say something: in that share of the
+width and height."""
 
 _WORLD = (0.0, 5.0, 360.0, 145.0)  # left, top, width, height: without most of the Antarctic
 _PIN = "M0,0C-.35,-.75 -.9,-1.1 -.9,-1.75A.9,.9 0 1 1 .9,-1.75C.9,-1.1 .35,-.75 0,0Z"
@@ -69,16 +70,19 @@ def world(marks: Sequence[Position], own: Position | None = None) -> str:
 def surroundings(place: Position, own: Position | None = None) -> str:
     """Return an SVG file of the land around a place; empty where there is hardly any in sight."""
     window = _around(place)
-    if sum(_within(window, x, y) for x, y in _corners()) < ENOUGH:
+    near = _around(place, NEAR)
+    if sum(_within(near, x, y) for x, y in _corners()) < ENOUGH:
         return ""
     stretch = math.cos(math.radians(place.latitude))
     return _file(window, max(stretch, 0.2), [place], own, window.height / 22)
 
 
-def _around(place: Position) -> Window:
-    """Return what is shown of the surroundings: as wide as high, on the ground."""
-    width = SPAN / max(math.cos(math.radians(place.latitude)), 0.2) * 1.25
-    return Window(place.longitude + 180 - width / 2, 90 - place.latitude - SPAN / 2, width, SPAN)
+def _around(place: Position, share: float = 1.0) -> Window:
+    """Return what is shown of the surroundings, or the middle of it: 5 to 4 on the ground."""
+    height = SPAN * share
+    width = height / max(math.cos(math.radians(place.latitude)), 0.2) * 1.25
+    left, top = place.longitude + 180 - width / 2, 90 - place.latitude - height / 2
+    return Window(left, top, width, height)
 
 
 def _within(window: Window, x: float, y: float) -> bool:
