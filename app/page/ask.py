@@ -78,7 +78,7 @@ def _ask_for_photos(predictor: Predictor) -> None:
     state = st.session_state
     with st.container(key="drop-again" if state["answers"] else "drop"):
         dropped = st.file_uploader(
-            "Drop photos here, paste one, or choose files",
+            "Drop photos, paste, or choose files",
             accept_multiple_files=True,
             key=f"files-{state['drop']}",
         )
@@ -198,6 +198,8 @@ def _examples(predictor: Predictor) -> None:
     """Offer pictures to try; each button shows its own."""
     first = "Or another" if st.session_state["answers"] else "No photo at hand? Try a"
     markup.show(f'<div class="section"><h3>{first} picture that the project drew</h3></div>')
+    # Before the buttons, which so come all at once, with their pictures.
+    markup.show(f"<style>{_backgrounds()}</style>")
     with st.container(key="examples", horizontal=True):
         for number, example in enumerate(examples.EXAMPLES):
             st.button(
@@ -206,7 +208,6 @@ def _examples(predictor: Predictor) -> None:
                 on_click=_ask,
                 args=[predictor, [(examples.file_name(example), examples.draw(example))]],
             )
-    markup.show(f"<style>{_backgrounds()}</style>")
 
 
 def _backgrounds() -> str:

@@ -10,7 +10,7 @@ from app.page.markup import percent, picture
 COUNTED = 20
 """Up to so many classes a table of all confusions is legible beside another."""
 
-COLOURS = {"scratch": "#b3561a", "transfer": "#2b66a3"}
+COLOURS = {"scratch": "#a54c14", "transfer": "#2b66a3"}
 _INK, _MUTED, _GRID = "#2b2a28", "#69655e", "#e3ddd2"
 _FONT = "system-ui, -apple-system, Segoe UI, Inter, Roboto, DejaVu Sans, sans-serif"
 
