@@ -80,7 +80,7 @@ def answer(page: Page, name: str) -> Locator:
 
 
 @contextmanager
-def serving(folder: Path, **environment: str) -> Iterator[str]:
+def serving(folder: Path, script: Path = ROOT / "app/web.py", **environment: str) -> Iterator[str]:
     """Serve the page where nothing but what it needs can be imported, with an empty home."""
     for name in ("home", "banned"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def serving(folder: Path, **environment: str) -> Iterator[str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_WAIT_POLICY": "passive",
     }
-    with draw_app.serving({**inherited, **own, **environment}, folder) as address:
+    with draw_app.serving({**inherited, **own, **environment}, folder, script) as address:
         yield address
 
 

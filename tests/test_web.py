@@ -19,6 +19,7 @@ from app.page.markup import percent
 from landmarks.predictor import Predictor
 from landmarks.tagging import packet
 from landmarks.tagging.places import Position
+from tools.draw_app import settled
 
 WIDTHS = (390, 1280)
 SECONDS = 2.0
@@ -293,7 +294,7 @@ def test_the_page_fits_reads_and_names_all_that_it_shows(
         for title in ("The two CNNs", "About"):
             page.get_by_role("link", name=title).click()
             page.wait_for_selector(".panel")
-            visit.draw_app.settled(page)
+            settled(page)
             keep(page, title.lower().replace(" ", "-"))
             check_look(page)
 
@@ -330,7 +331,7 @@ def test_an_example_answers_within_two_seconds(chromium: Browser, demonstration:
         for number in range(1, TRIES + 1):  # the first warms up; a busy machine gets more chances
             page.locator(f".st-key-example-{number % 6} button").press("Enter")
             expect(page.locator("article.photo")).to_have_count(number)
-            visit.draw_app.settled(page)
+            settled(page)
             took.append(page.evaluate("window.took.at(-1)") / 1000)
             if number > 1 and took[-1] < SECONDS:
                 break
@@ -359,7 +360,7 @@ def test_without_a_model_the_next_command_is_named_and_then_it_works(
         visit.serving(tmp_path / "run", LANDMARKS_MODEL=str(model)) as address,
         visit.visiting(chromium, address) as page,
     ):
-        expect(page.locator(".missing")).to_contain_text("There is no model to ask yet")
+        expect(page.locator(".missing")).to_contain_text("No model can answer yet")
         expect(page.locator(".missing")).to_contain_text("make demo")
         expect(page.locator(".missing")).to_contain_text(f"dvc pull {model}")
         keep(page, "no-model")

@@ -28,19 +28,22 @@ _STARTS, _WAIT = 3, 120  # seconds
 
 
 @contextmanager
-def serving(environment: Mapping[str, str], folder: Path) -> Iterator[str]:
+def serving(
+    environment: Mapping[str, str], folder: Path, script: Path = ROOT / "app/web.py"
+) -> Iterator[str]:
     """Serve the page from a process of its own; yield its address, and end it at last.
 
     Args:
         environment: of the process, all of it.
         folder: where it is started; `server.log` in it gets what it prints.
+        script: what is served.
 
     Raises:
         LandmarksError: it does not start.
     """
     for _ in range(_STARTS):  # another program may take the port in between
         port = _free_port()
-        process = _start(environment, folder, port)
+        process = _start(environment, folder, script, port)
         try:
             if _answers(process, port):
                 yield f"http://localhost:{port}"
@@ -82,8 +85,10 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(environment: Mapping[str, str], folder: Path, port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app/web.py")]
+def _start(
+    environment: Mapping[str, str], folder: Path, script: Path, port: int
+) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "streamlit", "run", str(script)]
     options = ["--server.headless=true", f"--server.port={port}"]
     with (folder / "server.log").open("ab") as log:
         return subprocess.Popen(

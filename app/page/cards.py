@@ -49,8 +49,9 @@ def card(answer: Answer, row: Row, rules: ModelCard, threshold: float, guesses: 
         _bars(shown, threshold if known else None),
         _tags(best) if known else "",
     ]
+    tall = " tall" if answer.picture.height > answer.picture.width else ""
     return (
-        f'<article class="photo {row.decision}" data-photo="{escape(answer.name)}">'
+        f'<article class="photo {row.decision}{tall}" data-photo="{escape(answer.name)}">'
         f"{_photo(answer, row, best)}"
         f'<div class="said">{"".join(parts)}</div>'
         f"{_maps(best, answer.own) if known else ''}</article>"

@@ -45,8 +45,9 @@ def _loaded(where: str, changed: int) -> Predictor:
 def say_missing(error: LandmarksError) -> None:
     """Say that there is no model to ask, and which command makes or pulls one."""
     markup.show(
-        '<section class="missing" role="alert"><h2>There is no model to ask yet</h2>'
-        f"<p>{markup.with_code(error.message)}.</p><p>{markup.with_code(error.hint)}</p>"
+        '<section class="missing" role="alert"><h2>No model can answer yet</h2>'
+        f"<p>{markup.with_code(error.message[:1].upper() + error.message[1:])}.</p>"
+        f"<p>{markup.with_code(error.hint)}</p>"
         "<p>Type the command in a terminal, in the folder of the project. Then press the button: "
         "nothing needs to be restarted.</p></section>"
     )
