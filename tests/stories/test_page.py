@@ -1,4 +1,4 @@
-"""Somebody opens the page of a project that was just built: its own model and figures stand there."""
+"""Somebody opens the page of a project that was just built: its model and figures stand there."""
 
 import json
 from pathlib import Path
