@@ -62,15 +62,15 @@ def photo(
     return file.getvalue()
 
 
-def upload(page: Page, *files: tuple[str, bytes]) -> None:
-    """Choose files in the page, and wait until all of them are answered."""
+def upload(page: Page, *files: tuple[str, bytes], shown: int | None = None) -> None:
+    """Choose files in the page, and wait until all of them, or `shown`, are answered."""
     payloads: list[Any] = [
         {"name": name, "mimeType": "application/octet-stream", "buffer": content}
         for name, content in files
     ]
     before = page.locator("article.photo").count()
     page.locator("input[type=file]").set_input_files(payloads)
-    expect(page.locator("article.photo")).to_have_count(before + len(files))
+    expect(page.locator("article.photo")).to_have_count(shown or before + len(files))
     draw_app.settled(page)
 
 

@@ -49,6 +49,15 @@ def test_the_page_answers_as_the_predictor_does(predictor: Predictor, kind: str)
     assert max(answer.picture.width, answer.picture.height) == answers.SHOWN
 
 
+def test_a_small_photo_is_not_reduced_before_the_model_sees_it(predictor: Predictor) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=95)
+    content = file.getvalue()
+    answer = answers.ask(predictor, "photo", content, 1)
+    assert answer.read.prediction == predictor.predict(content, answers.MOST_GUESSES)
+
+
 def test_what_is_shown_is_upright_and_small(predictor: Predictor) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -118,6 +118,25 @@ def test_many_files_are_answered_and_a_bad_one_is_explained(page: Page) -> None:
     expect(page.locator("article.photo")).to_have_count(0)
 
 
+def test_a_file_that_is_too_large_is_refused_in_words(page: Page, tmp_path: Path) -> None:
+    with (tmp_path / "scan.tif").open("wb") as file:
+        file.truncate(101 * 1024 * 1024)
+    page.locator("input[type=file]").set_input_files(tmp_path / "scan.tif")
+    said = page.get_by_text("File must be 100.0MB or smaller")
+    expect(said).to_be_visible()
+    box = said.bounding_box()
+    assert box is not None and box["width"] > 100, "only for those who hear the page"
+    keep(page, "too-large")
+
+
+def test_of_many_photos_a_dozen_is_shown_at_a_time(page: Page) -> None:
+    photos = [(f"{n}.png", visit.photo(RED, (20 + n, 20))) for n in range(14)]
+    upload(page, *photos, shown=12)
+    expect(page.locator(".summary")).to_have_text("14 photos 14 sure")
+    page.get_by_role("button", name="Show more of 14 photos").click()
+    expect(page.locator("article.photo")).to_have_count(14)
+
+
 def test_a_photo_of_nothing_known_is_plainly_said_to_be_so(page: Page) -> None:
     upload(page, ("fog.png", visit.photo(GREY)))
     shown = answer(page, "fog.png")
