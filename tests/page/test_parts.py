@@ -21,7 +21,7 @@ from landmarks.tagging import worldmap
 from landmarks.tagging.deciding import INVENTED, Rules
 from landmarks.tagging.places import Position
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
