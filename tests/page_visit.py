@@ -26,7 +26,7 @@ from tools import draw_app, draw_report
 ROOT = Path(__file__).resolve().parents[1]
 FORBIDDEN = (
     *("torch", "torchvision", "dvc", "lightning_fabric", "onnx", "safetensors"),
-    *("scipy", "sklearn", "matplotlib", "yaml", "jinja2.ext"),
+    *("scipy", "sklearn", "matplotlib", "yaml"),
 )
 """What `pip install landmarks[app]` does not bring: a server of the tests cannot import it."""
 

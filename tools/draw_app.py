@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from landmarks import card, files
 from landmarks.errors import LandmarksError, run
@@ -60,19 +60,17 @@ def settled(page: Page) -> None:
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
 
 
-def photograph(address: str, program: str, picture: Path) -> None:
+def photograph(chromium: Browser, address: str, picture: Path) -> None:
     """Write a picture of the page with the answer to its first example."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=[*FLAGS])
-        page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.set_default_timeout(_WAIT * 1000)
-        page.goto(address)
-        page.click(".st-key-example-0 button")
-        page.wait_for_selector("article.photo img.world")
-        page.mouse.move(0, 0)
-        settled(page)
-        shot = page.screenshot()
-        chromium.close()
+    page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page.set_default_timeout(_WAIT * 1000)
+    page.goto(address)
+    page.click(".st-key-example-0 button")
+    page.wait_for_selector("article.photo figure.shot img")
+    page.mouse.move(0, 0)
+    settled(page)
+    shot = page.screenshot()
+    page.close()
     with Image.open(io.BytesIO(shot)) as image, files.replacing(picture) as temporary:
         # A pin is few pixels, and should keep its red.
         few = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
@@ -123,8 +121,11 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(environment, Path(folder)) as address,
+        sync_playwright() as playwright,
     ):
-        photograph(address, browser(), PICTURE)
+        chromium = playwright.chromium.launch(executable_path=browser(), args=[*FLAGS])
+        photograph(chromium, address, PICTURE)
+        chromium.close()
     print(f"{PICTURE}: {PICTURE.stat().st_size / 1000:.0f} kB")
 
 

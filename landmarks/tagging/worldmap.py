@@ -85,6 +85,31 @@ def _around(place: Position, share: float = 1.0) -> Window:
     return Window(left, top, width, height)
 
 
+def _seen(window: Window) -> str:
+    """Return the coasts that reach into a window."""
+    right, bottom = window.left + window.width, window.top + window.height
+    return "".join(
+        path
+        for path, (left, top, width, height) in _boxes()
+        if left < right
+        and left + width > window.left
+        and top < bottom
+        and top + height > window.top
+    )
+
+
+@cache
+def _boxes() -> tuple[tuple[str, Window], ...]:
+    """Return each coast with the box around it."""
+    found = []
+    for path in land().splitlines():
+        points = [pair.split(",") for pair in path.strip("MZ").split()]
+        across, down = ([float(point[axis]) for point in points] for axis in (0, 1))
+        box = (min(across), min(down), max(across) - min(across), max(down) - min(down))
+        found.append((path, Window(*box)))
+    return tuple(found)
+
+
 def _within(window: Window, x: float, y: float) -> bool:
     """Tell whether a point is seen; the world goes round."""
     across = (x - window.left) % 360
@@ -103,8 +128,11 @@ def _file(
 ) -> str:
     """Draw a window of the map; `stretch` narrows degrees of longitude, `size` is a pin's."""
     left, top, width, height = window
-    turns = [turn for turn in (-360, 0, 360) if turn < left + width and turn + 360 > left]
-    coasts = "".join(f'<path d="{land()}" transform="translate({turn})"/>' for turn in turns)
+    coasts = "".join(
+        f'<path d="{seen}" transform="translate({turn})"/>'
+        for turn in (-360, 0, 360)
+        if (seen := _seen(Window(left - turn, top, width, height)))
+    )
     box = f"0 0 {width * stretch:.2f} {height:.2f}"
     pins = [_pin(_at(window, stretch, mark), size) for mark in marks]
     if len(marks) > 1:

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import page_visit as visit
 from page_visit import RED, answer, keep, upload
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
+from tools import draw_app
 from tools.draw_app import settled
 
+ROOT = Path(__file__).resolve().parents[2]
+MOST_BYTES = 200_000
 SECONDS = 2.0
-TRIES = 8
+TRIES = 15
 
 
 def test_an_example_answers_within_two_seconds(chromium: Browser, demonstration: str) -> None:
@@ -29,6 +33,16 @@ def test_an_example_answers_within_two_seconds(chromium: Browser, demonstration:
         assert min(took[1:]) < SECONDS, took
         keep(page, "example")
         expect(page.locator("article.photo figure.shot img").first).to_be_visible()
+
+
+def test_the_picture_of_the_readme_is_taken(
+    chromium: Browser, demonstration: str, tmp_path: Path
+) -> None:
+    draw_app.photograph(chromium, demonstration, tmp_path / "app.png")
+    for picture in (tmp_path / "app.png", ROOT / draw_app.PICTURE):
+        with Image.open(picture) as image:
+            assert image.size == (draw_app.WIDTH, draw_app.HEIGHT)
+        assert picture.stat().st_size < MOST_BYTES
 
 
 def test_a_model_of_invented_places_never_places_a_photo(
