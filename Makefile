@@ -1,7 +1,7 @@
 # `make` alone explains the targets: the text after `##` is what it prints.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test repro compare preset speed results picture screenshot doctor storage lint format \
+.PHONY: help setup demo test repro compare preset speed results picture screenshot app doctor storage lint format \
 	constraints clean
 
 # Variables named on the command line (make preset NAME=...) reach the recipes' shells as they are:
@@ -49,6 +49,10 @@ storage: setup ## URL=... keep data and models in S3, GCS, Azure, SSH, WebDAV or
 doctor: setup ## what this machine has, and what to do about what is missing
 	@python -m tools.doctor
 
+##@ Use a model
+app: setup ## [MODEL=...] the page: drop a photo, see where it was taken
+	@LANDMARKS_MODEL="$${MODEL:-$$LANDMARKS_MODEL}" python -m streamlit run app/web.py
+
 ##@ Measure
 speed: setup ## [NAME=...] milliseconds a photo, training rates, into results/NAME/speed.json
 	@python -m benchmarks.speed $${NAME:+--name "$$NAME"}
@@ -60,8 +64,8 @@ results: setup ## [NAME=...] keep metrics, curves and plots of this run in resul
 picture: setup ## draw the photo sheet of the README with the released model of the sample
 	@python -m tools.draw_sample
 
-screenshot: setup ## photograph metrics/report.html for the README (needs chromium)
-	@python -m tools.draw_report
+screenshot: setup ## photograph metrics/report.html and the page for the README (needs chromium)
+	@python -m tools.draw_report && python -m tools.draw_app
 
 ##@ Change the code
 lint: setup ## ruff and mypy, as in CI

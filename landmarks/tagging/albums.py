@@ -6,13 +6,13 @@ import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.resources import files as resources
 from pathlib import Path
 from urllib.parse import quote
 
 from landmarks.errors import LandmarksError
 from landmarks.files import replacing, write_text
 from landmarks.prediction import Guess
+from landmarks.tagging import worldmap
 from landmarks.tagging.deciding import Row
 
 NOWHERE = "Elsewhere"
@@ -80,7 +80,7 @@ class Albums:
         page = _PAGE.format(
             count=f"{total} photo{'s' if total != 1 else ''} of {len(ordered)} landmarks",
             model=html.escape(self.model),
-            map=_world(place for _, (place, _) in ordered),
+            map=worldmap.dots(place for _, (place, _) in ordered),
             albums="\n".join(self._sections(ordered)),
         )
         write_text(self.folder / "index.html", page)
@@ -151,27 +151,3 @@ def _quoted(name: str) -> str:
 
 def _text(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
-
-
-def land() -> str:
-    """Return the coasts of the world as an SVG path: x is longitude + 180, y is 90 - latitude.
-
-    They are those of Natural Earth at 1:110 million (naturalearthdata.com, public domain).
-    """
-    return resources("landmarks.tagging").joinpath("world.txt").read_text(encoding="ascii").strip()
-
-
-def _world(places: Iterable[Guess]) -> str:
-    """Draw a map of the world (plate carrée), a dot for each place that has coordinates."""
-    dots = [
-        f'<circle cx="{one.longitude + 180:.2f}" cy="{90 - one.latitude:.2f}" r="1.6">'
-        f"<title>{html.escape(one.name)}</title></circle>"
-        for one in places
-        if one.latitude is not None and one.longitude is not None
-    ]
-    if not dots:
-        return ""
-    return (
-        '<svg viewBox="0 5 360 145" role="img" aria-label="Map of the places">'
-        f'<path d="{land()}" fill="#cfd8c8"/><g fill="#c0392b">{"".join(dots)}</g></svg>'
-    )

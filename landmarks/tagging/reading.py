@@ -120,7 +120,7 @@ class Reader:
             known = self._journal.find(sha256)
             mine.set_result(known or self._predictor.prepare(content))
         except images.UnreadableImage as error:
-            mine.set_result(_why(error))
+            mine.set_result(why(error))
         except BaseException as error:
             mine.set_exception(error)
             raise
@@ -152,6 +152,7 @@ def _joined(one: _Opened, said: dict[str, Prediction]) -> Read:
     return Read(one.found, one.sha256, one.header, known)
 
 
-def _why(error: images.UnreadableImage) -> str:
+def why(error: images.UnreadableImage) -> str:
+    """Return why a file is no photo, without its name."""
     detail = error.message.partition(f": {error.reason}")[2].strip()
     return f"{error.reason} {detail}".strip()

@@ -1,8 +1,9 @@
 """Rows for other programs: CSV and JSON of every photo, and the table in which people decide."""
 
 import csv
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,16 +84,35 @@ def _writing(path: Path) -> Iterator[IO[str]]:
         yield file
 
 
+def csv_text(rows: Iterable[Row], context: Context, guesses: int = TOP_K) -> str:
+    """Return the table that `tables` would write, with so many columns of guesses."""
+    file = io.StringIO(newline="")
+    table = _Csv(file, context, guesses)
+    for row in rows:
+        table.add(row)
+    return file.getvalue()
+
+
+def json_text(rows: Iterable[Row], context: Context) -> str:
+    """Return the JSON document that `tables` would write."""
+    file = io.StringIO(newline="")
+    with _json_rows(file, context) as table:
+        for row in rows:
+            table.add(row)
+    return file.getvalue()
+
+
 class _Csv:
-    def __init__(self, file: IO[str], context: Context) -> None:
+    def __init__(self, file: IO[str], context: Context, guesses: int = TOP_K) -> None:
         self.writer = csv.writer(file, lineterminator="\n")
         self.context = context
+        self.guesses = guesses
         self.begun = False
 
     def add(self, row: Row) -> None:
         cells = record(row, self.context)
         guesses = cells.pop("guesses")
-        for number in range(TOP_K):
+        for number in range(self.guesses):
             guess = guesses[number] if number < len(guesses) else {}
             cells[f"guess_{number + 1}"] = guess.get("class")
             cells[f"confidence_{number + 1}"] = guess.get("confidence")
@@ -116,11 +136,16 @@ class _Json:
 
 @contextmanager
 def _json(path: Path, context: Context) -> Iterator[_Json]:
+    with _writing(path) as file, _json_rows(file, context) as rows:
+        yield rows
+
+
+@contextmanager
+def _json_rows(file: IO[str], context: Context) -> Iterator[_Json]:
     """Write one JSON document, a row a line."""
-    with _writing(path) as file:
-        file.write("[\n")
-        yield _Json(file, context)
-        file.write("\n]\n")
+    file.write("[\n")
+    yield _Json(file, context)
+    file.write("\n]\n")
 
 
 class Review:

@@ -1,0 +1,1 @@
+"""The page and the service, each on a released model alone."""
