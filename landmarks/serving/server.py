@@ -13,9 +13,10 @@ import uvicorn
 from landmarks.errors import LandmarksError
 from landmarks.predictor import DEMONSTRATION
 from landmarks.serving import logs
-from landmarks.serving.api import Service, create_app
+from landmarks.serving.api import create_app
 from landmarks.serving.observing import Observed
 from landmarks.serving.protocol import bounded
+from landmarks.serving.service import Service
 from landmarks.serving.settings import Settings
 
 _BACKLOG = 1024
@@ -72,6 +73,7 @@ def serve(settings: Settings) -> None:
             access_log=False,
             server_header=False,
             backlog=_BACKLOG,
+            root_path=settings.root_path,
             forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
         )

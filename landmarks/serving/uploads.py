@@ -57,8 +57,11 @@ async def read(request: Request, settings: Settings, held: Held) -> Upload:
         raise _unsupported(f"The body is encoded as {encoding[:100]!r}.")
     if media_type == MULTIPART:
         form = _Form(options.get(b"boundary", b""), settings, held)
-        await _receive(request, form.write, settings, held)
-        return form.upload()
+        try:
+            await _receive(request, form.write, settings, held)
+            return form.upload()
+        finally:
+            form.close()
     body = io.BytesIO()
     await _receive(request, body.write, settings, held, settings.max_file_bytes)
     held.add(photos=1)
@@ -164,6 +167,11 @@ class _Form:
         if not self._upload.photos:
             raise Problem("no-photo", f"The form has no field {FILE!r}.")
         return self._upload
+
+    def close(self) -> None:
+        """Let go of all bytes now: in the circle of form and parser they would linger."""
+        self._parser.callbacks = {}
+        self._data, self._upload = io.BytesIO(), Upload()
 
     def _begin(self) -> None:
         self._header = self._value = self._disposition = b""
