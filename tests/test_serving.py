@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -193,6 +194,21 @@ def test_the_metrics_count_requests_photos_and_batches(served: Served) -> None:
     assert served.metric("landmarks_model", version=version) == 1
     assert served.metric("landmarks_queue_photos") == served.metric("landmarks_queue_bytes") == 0
     assert math.isclose(served.metric("landmarks_connections"), 1, abs_tol=1)
+
+
+def test_a_lone_client_waits_for_no_timer_of_tcp(served: Served) -> None:
+    """Nagle's algorithm and delayed acknowledgements make forty milliseconds of each answer."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    quickest = math.inf
+    with served.connect() as connection:
+        for _ in range(300):
+            started = time.perf_counter()
+            connection.sendall(request)
+            assert answer(connection)[0] == 200
+            quickest = min(quickest, time.perf_counter() - started)
+            if quickest < 0.03:
+                break
+    assert quickest < 0.03
 
 
 def test_openapi_describes_every_answer_with_an_example(served: Served) -> None:

@@ -21,8 +21,8 @@ import pytest
 from served import PATIENCE, Served, answer, eventually, head, model, picture, service
 from tag_folder import BLUE, RED, photo
 
-SLOW = picture("PNG", (1600, 1600))
-"""Takes a tenth of a second to decode, so that requests are under way for a while."""
+SLOW, LESS = picture("PNG", (1600, 1600)), picture("PNG", (900, 900))
+"""The first takes a tenth of a second to decode, so that requests are under way for a while."""
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +73,12 @@ def test_100_megabytes_are_refused_and_not_kept(served: Served) -> None:
 
 def test_a_flood_gets_answers_or_503_and_the_memory_stays(served: Served) -> None:
     """Three times four times what the queue takes; what is kept of one adds up over the rounds."""
-    served.predict(*[SLOW] * 4)
+    served.predict(*[LESS] * 4)
     before = served.memory()
 
     def ask(number: int) -> tuple[int, str]:
-        with httpx.Client(base_url=served.url, timeout=PATIENCE, trust_env=False) as client:
-            got = client.post("/v1/predict", files={"file": SLOW})
+        with served.new_client() as client:
+            got = client.post("/v1/predict", files={"file": LESS})
         if got.status_code == 503:
             assert int(got.headers["retry-after"]) >= 1
         else:
@@ -90,7 +90,7 @@ def test_a_flood_gets_answers_or_503_and_the_memory_stays(served: Served) -> Non
     assert set(results) == {(200, "application/json"), (503, "application/problem+json")}
     assert results[200, "application/json"] >= 16
     assert served.metric("landmarks_queue_photos") == 0
-    assert served.memory() - before < 256_000_000, "as many bytes as the queue may hold"
+    assert served.memory() - before < 120_000_000, "about what 64 hold at a time"
     assert served.client.get("/readyz").status_code == 200
 
 
@@ -238,7 +238,7 @@ def test_it_works_behind_the_proxy_of_the_page(tmp_path: Path) -> None:
 
 def _status(url: str) -> int:
     with contextlib.suppress(httpx.ConnectError):
-        return httpx.get(url, trust_env=False).status_code
+        return httpx.get(url, trust_env=False, verify=False).status_code
     return 0
 
 
