@@ -166,7 +166,16 @@ def test_nothing_is_written_to_the_disk(tmp_path: Path) -> None:
     if tried.returncode:
         pytest.skip(f"strace cannot trace here: {tried.stderr.splitlines()[-1:]}")
     trace = tmp_path / "trace"
-    before = ("strace", "-f", "--seccomp-bpf", "-e", "trace=%file,memfd_create", "-o", str(trace))
+    before = (
+        "strace",
+        "-qq",
+        "-f",
+        "--seccomp-bpf",
+        "-e",
+        "trace=%file,memfd_create",
+        "-o",
+        str(trace),
+    )
     large = picture("PNG", (1400, 1400))
     assert len(large) > 2_000_000, "what is larger than a megabyte often goes to a file"
     with service(None, *before, reload_seconds=0.1) as served:

@@ -1,5 +1,6 @@
 """One process that serves: its socket, its signals, its start and its stop."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -20,6 +21,7 @@ from landmarks.serving.service import Service
 from landmarks.serving.settings import Settings
 
 _BACKLOG = 1024
+_TICK = 0.1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -31,11 +33,25 @@ class Server(uvicorn.Server):
         self._service = service
         self._until = 0.0
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take connections, and say so only now: signals are taken already."""
+        await super().startup(sockets)
+        for one in sockets or []:
+            _greet(self._service, one)
+
     async def on_tick(self, counter: int) -> bool:
-        """Return whether to stop now."""
+        """Do what is due ten times a second; returns whether to stop."""
         self._service.metrics.connections.set(len(self.server_state.connections))
-        end = await super().on_tick(counter)
-        return end and (self.force_exit or time.monotonic() >= self._until)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Go on for the time that balancers need to turn away, then answer what was accepted."""
+        counter = 0
+        while not self.force_exit and time.monotonic() < self._until:
+            await self.on_tick(counter)
+            counter += 1
+            await asyncio.sleep(_TICK)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; the second signal of Ctrl-C means at once."""
@@ -77,7 +93,6 @@ def serve(settings: Settings) -> None:
             forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
         )
-        _greet(service, listening)
         Server(config, service).run([listening])
     logs.say("stopped")
 
