@@ -33,11 +33,13 @@ class Load:
         seconds: from a request's start to its answer's end, of those answered with 200.
         statuses: how many answers had each status; 0 is a broken connection.
         names: the likeliest class of each photo.
+        answered: photos in all, those of the warm-up included.
     """
 
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     names: dict[str, str] = field(default_factory=dict)
+    answered: int = 0
 
 
 def form(photo: bytes) -> bytes:
@@ -63,6 +65,7 @@ async def ask(
         except aiohttp.ClientError:
             await asyncio.sleep(0.1)
         if status == 200:
+            load.answered += 1
             load.names[name] = tree["photos"][0]["guesses"][0]["class"]
         elif status:
             await asyncio.sleep(float(answer.headers.get("Retry-After", 0.1)))
@@ -89,6 +92,7 @@ async def run(url: str, folder: Path, clients: int, seconds: float) -> dict[str,
         "p99_ms": float(np.percentile(times, 99) * 1000),
         "statuses": load.statuses,
         "names": load.names,
+        "answered": load.answered,
     }
 
 
