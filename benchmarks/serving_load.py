@@ -58,21 +58,22 @@ async def ask(
     """Ask one photo after the other until the window ends; note what began within it."""
     while (started := time.monotonic()) < window[1]:
         name, body = next(bodies)
-        status = 0
+        status, pause = 0, 0.1
         try:
             async with session.post(f"{url}/v1/predict", data=body, headers=HEADERS) as answer:
                 status, tree = answer.status, await answer.json(content_type=None)
+                pause = float(answer.headers.get("Retry-After", 0))
         except aiohttp.ClientError:
-            await asyncio.sleep(0.1)
+            pass
+        ended = time.monotonic()
         if status == 200:
             load.answered += 1
             load.names[name] = tree["photos"][0]["guesses"][0]["class"]
-        elif status:
-            await asyncio.sleep(float(answer.headers.get("Retry-After", 0.1)))
-        if window[0] <= (ended := time.monotonic()) <= window[1]:
+        if window[0] <= ended <= window[1]:
             load.statuses[status] += 1
             if status == 200:
                 load.seconds.append(ended - started)
+        await asyncio.sleep(min(pause, max(0.0, window[1] - ended)))
 
 
 async def run(url: str, folder: Path, clients: int, seconds: float) -> dict[str, object]:

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     decode_threads: int = Field(0, ge=0, le=256)
     model_workers: int = Field(0, ge=0, le=256)
     model_threads: int = Field(1, ge=1, le=256)
-    batch: int = Field(8, ge=1, le=256)
+    batch: int = Field(4, ge=1, le=256)
 
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     rate_per_minute: float | None = Field(None, gt=0)
