@@ -199,16 +199,15 @@ def test_the_metrics_count_requests_photos_and_batches(served: Served) -> None:
 def test_a_lone_client_waits_for_no_timer_of_tcp(served: Served) -> None:
     """Nagle's algorithm and delayed acknowledgements make forty milliseconds of each answer."""
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    quickest = math.inf
+    seconds = []
     with served.connect() as connection:
-        for _ in range(300):
+        for _ in range(100):
             started = time.perf_counter()
             connection.sendall(request)
             assert answer(connection)[0] == 200
-            quickest = min(quickest, time.perf_counter() - started)
-            if quickest < 0.03:
-                break
-    assert quickest < 0.03
+            seconds.append(time.perf_counter() - started)
+    # A new connection acknowledges at once for a while; a busy machine lengthens some, not most.
+    assert sorted(seconds[50:])[12] < 0.03
 
 
 def test_openapi_describes_every_answer_with_an_example(served: Served) -> None:

@@ -148,6 +148,8 @@ def test_it_can_go_on_a_while_after_being_asked_to_stop() -> None:
         served.process.send_signal(signal.SIGTERM)
         eventually(lambda: served.client.get("/readyz").status_code == 503)
         assert served.client.get("/readyz").json()["type"] == "/problems#not-ready"
+        time.sleep(0.5)  # several times what a stop without that while takes to begin
+        served.connect().close()
         assert served.predict(photo(RED)).status_code == 200
         served.process.send_signal(signal.SIGINT)  # at once
         assert served.process.wait(PATIENCE) == 0
