@@ -1,11 +1,12 @@
 """The service against its own OpenAPI, by programs that try what the schema allows and forbids."""
 
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -15,6 +16,10 @@ from schemathesis.specs.openapi.checks import (
 from served import PATIENCE, Served, service
 from tag_folder import RED, photo
 
+# It keeps tables of characters there, and would make a folder in the project.
+os.environ.setdefault(
+    "HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "landmarks-hypothesis")
+)
 TRIES = int(os.environ.get("LANDMARKS_SCHEMA_TRIES", "60"))
 
 
@@ -26,21 +31,16 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture
 def described(served: Served) -> schemathesis.BaseSchema:
-    return schemathesis.openapi.from_url(f"{served.url}/openapi.json")
+    config = schemathesis.Config.from_dict(
+        {"generation": {"max-examples": TRIES, "deterministic": True, "database": "none"}}
+    )
+    return schemathesis.openapi.from_url(f"{served.url}/openapi.json", config=config)
 
 
 schema = schemathesis.pytest.from_fixture("described")
 
 
 @schema.parametrize()
-@settings(
-    max_examples=TRIES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=list(HealthCheck),
-)
 def test_every_answer_is_one_that_the_schema_knows(case: schemathesis.Case) -> None:
     checks = [
         not_a_server_error,
