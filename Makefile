@@ -1,8 +1,8 @@
 # `make` alone explains the targets: the text after `##` is what it prints.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test repro compare preset speed results picture screenshot app doctor storage lint format \
-	constraints clean
+.PHONY: help setup demo test app serve repro compare preset speed results picture screenshot doctor storage lint \
+	format constraints clean
 
 # Variables named on the command line (make preset NAME=...) reach the recipes' shells as they are:
 # "$$NAME" is safe with spaces and quotes, where '$(NAME)' is not.
@@ -32,6 +32,9 @@ test: setup ## pass every test (PYTEST="-k split -x" narrows it)
 ##@ Work with the pipeline
 setup: ## make .venv with the pinned packages (PYTHON=python3.12 chooses the Python)
 	@sh tools/setup.sh
+
+serve: setup ## answer over HTTP on http://127.0.0.1:8000 (docs/serving.md has the settings)
+	@landmarks serve
 
 repro: setup ## run the stages that changed, then show both CNNs' metrics
 	@dvc repro && dvc metrics show

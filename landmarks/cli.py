@@ -63,6 +63,7 @@ def predict(
 
     A photo that cannot be read is reported and the others are answered; the exit status is then 1.
     """
+    from landmarks import answers
     from landmarks.predictor import DEMONSTRATION, Predictor
 
     predictor = Predictor.load(model, runtime=runtime.value)
@@ -73,7 +74,7 @@ def predict(
         prediction = _answer(predictor, photo, top_k)
         failed |= prediction is None
         if prediction and as_json:
-            answered.append({"photo": str(photo)} | _to_json(prediction))
+            answered.append({"photo": str(photo)} | answers.as_json(prediction))
         elif prediction:
             print(_to_text(photo, prediction), flush=True)
     if as_json:
@@ -122,20 +123,33 @@ def tag(
         raise typer.Exit(status)
 
 
+@app.command()
+def serve(
+    model: Annotated[Path | None, typer.Option(help="Folder of the model.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address; 0.0.0.0 for all networks.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+) -> None:
+    """Answer over HTTP: POST photos to /v1/predict.
+
+    All settings are environment variables, LANDMARKS_SERVE_…: docs/serving.md. Without options the
+    model is models/landmarks and the address http://127.0.0.1:8000.
+    """
+    try:
+        from landmarks.serving import server, settings
+    except ModuleNotFoundError as error:
+        raise LandmarksError(
+            f"`landmarks serve` needs {error.name}, which is not installed",
+            hint='`pip install "landmarks[app]"` brings what it needs.',
+        ) from None
+    server.serve(settings.load(model=model, host=host, port=port))
+
+
 def _answer(predictor: "Predictor", photo: Path, top_k: int) -> "Prediction | None":
     try:
         return predictor.predict(photo, top_k)
     except LandmarksError as error:
         print(report(error), file=sys.stderr)
         return None
-
-
-def _to_json(prediction: "Prediction") -> dict[str, object]:
-    tree = prediction.model_dump(by_alias=True)
-    tree["known_score"] = round(prediction.known_score, 6)
-    for guess in tree["guesses"]:
-        guess["confidence"] = round(guess["confidence"], 6)
-    return tree
 
 
 def _to_text(photo: Path, prediction: "Prediction") -> str:

@@ -6,15 +6,17 @@ converted by the plain formula.
 """
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from landmarks import boxes
 from landmarks.errors import LandmarksError
 from landmarks.rgb import MODES, to_rgb
 
@@ -36,6 +38,16 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "HEI
 MEMORY_BUDGET = 900_000_000
 """Bytes that decoding one photo may take; a photo that would need more is refused unread."""
 
+
+class Limits(NamedTuple):
+    """What a photo may cost: `memory`, bytes to decode it, and `pixels` of the original."""
+
+    memory: int = MEMORY_BUDGET
+    pixels: float = math.inf
+
+
+_USUAL = Limits()
+
 # Measured peaks of full decoding, rounded up: Pillow's picture (4 bytes a pixel), what the codec
 # holds beside it, and the result. JPEG 2000 keeps four bytes a channel, WebP several pictures.
 _BYTES_PER_PIXEL = {"JPEG": 8, "PNG": 9, "BMP": 8, "GIF": 8, "WEBP": 17, "TIFF": 10, "AVIF": 13}
@@ -44,7 +56,6 @@ _BYTES_PER_COEFFICIENT = 2
 
 _HINT = "Check its name, copy it again, or save it anew with a program that opens it."
 _REDUCTIONS = (8, 4, 2, 1)  # what libjpeg can reduce by; the other formats follow it
-_MOST_BOXES = 1000
 
 _SIGNATURES: tuple[tuple[int, bytes], ...] = (
     (0, b"\xff\xd8\xff"),
@@ -96,7 +107,9 @@ class Picture:
     format: str
 
 
-def load(source: bytes | str | Path | BinaryIO, size: int) -> tuple[Pixels, Picture]:
+def load(
+    source: bytes | str | Path | BinaryIO, size: int, limits: Limits = _USUAL
+) -> tuple[Pixels, Picture]:
     """Decode a photo and squash it to a square, as training and prediction both see it.
 
     Large photos are decoded at reduced size (JPEG does so while decoding, several times faster),
@@ -109,11 +122,13 @@ def load(source: bytes | str | Path | BinaryIO, size: int) -> tuple[Pixels, Pict
     Raises:
         UnreadableImage: as `decode` does.
     """
-    picture = decode(source, reduce_to=2 * size)
+    picture = decode(source, reduce_to=2 * size, limits=limits)
     return resize(picture.pixels, size), picture
 
 
-def decode(source: bytes | str | Path | BinaryIO, *, reduce_to: int | None = None) -> Picture:
+def decode(
+    source: bytes | str | Path | BinaryIO, *, reduce_to: int | None = None, limits: Limits = _USUAL
+) -> Picture:
     """Read a photo: the first frame, upright by its EXIF orientation, on white where transparent.
 
     JPEG (CMYK and YCCK too), PNG, WebP, AVIF, HEIC/HEIF, TIFF, GIF, BMP and JPEG 2000 are read, any
@@ -124,10 +139,11 @@ def decode(source: bytes | str | Path | BinaryIO, *, reduce_to: int | None = Non
         source: the file's bytes, its path, or a seekable binary file.
         reduce_to: shortest side, in pixels, that the result must keep; the photo may be decoded at
             1/2, 1/4 or 1/8 of its size as long as it does. None decodes at full size.
+        limits: what it may cost.
 
     Raises:
         UnreadableImage: the file cannot be opened, is no photo, is cut off or damaged, or would
-            take more than `MEMORY_BUDGET` bytes.
+            exceed `limits`.
     """
     name = str(source) if isinstance(source, str | Path) else "the photo"
     try:
@@ -135,7 +151,7 @@ def decode(source: bytes | str | Path | BinaryIO, *, reduce_to: int | None = Non
     except OSError as error:
         raise UnreadableImage("cannot be opened", name, error.strerror or "") from error
     try:
-        return _decode(file, name, reduce_to)
+        return _decode(file, name, reduce_to, limits)
     finally:
         if file is not source:
             file.close()
@@ -183,17 +199,17 @@ def _open_file(source: bytes | str | Path | BinaryIO) -> BinaryIO:
     return source
 
 
-def _decode(file: BinaryIO, name: str, reduce_to: int | None) -> Picture:
+def _decode(file: BinaryIO, name: str, reduce_to: int | None, limits: Limits) -> Picture:
     head = file.read(32)
     file.seek(0)
     if not head:
         raise UnreadableImage("empty", name)
     known = any(head[at:].startswith(magic) for at, magic in _SIGNATURES)
-    if head[4:8] == b"ftyp" and not _boxes_whole(file):
+    if head[4:8] == b"ftyp" and not boxes.whole(file):
         # libheif makes a picture of what there is, and says nothing.
         raise UnreadableImage("truncated", name)
     try:
-        stored = _read(file, head, name, reduce_to)
+        stored = _read(file, head, name, reduce_to, limits)
         # Only now, when Pillow's picture is gone: turning takes a second copy.
         return _upright(*stored)
     except LandmarksError:
@@ -215,25 +231,6 @@ def _reason(said: str) -> Reason:
     return "truncated" if cut else "damaged"
 
 
-def _boxes_whole(file: BinaryIO) -> bool:
-    """Tell whether the outer boxes of a HEIC or AVIF are all there (ISO 14496-12, 4.2)."""
-    end = file.seek(0, io.SEEK_END)
-    at = 0
-    for _ in range(_MOST_BOXES):
-        if end - at < 8:
-            break
-        file.seek(at)
-        header = file.read(16)
-        length = int.from_bytes(header[:4], "big")
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        elif length == 0:  # to the end of the file
-            length = end - at
-        at += max(length, 8)
-    file.seek(0)
-    return at <= end
-
-
 def _open_image(file: BinaryIO, head: bytes) -> Image.Image:
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS and b"avif" not in head:
         # Imported late: it takes a while, and few photos need it.
@@ -243,7 +240,9 @@ def _open_image(file: BinaryIO, head: bytes) -> Image.Image:
     return Image.open(file, formats=[name for name in FORMATS if name != "HEIF"])
 
 
-def _read(file: BinaryIO, head: bytes, name: str, reduce_to: int | None) -> tuple[Picture, int]:
+def _read(
+    file: BinaryIO, head: bytes, name: str, reduce_to: int | None, limits: Limits
+) -> tuple[Picture, int]:
     """Return a photo as it is stored, and the EXIF orientation that is still to be undone."""
     with _open_image(file, head) as image:
         format = {"MPO": "JPEG"}.get(image.format or "", image.format or "")
@@ -254,7 +253,8 @@ def _read(file: BinaryIO, head: bytes, name: str, reduce_to: int | None) -> tupl
             reduction = 1
         if image.mode not in MODES:
             raise UnreadableImage("unsupported colours", name, image.mode)
-        if _memory_needed(image, format, width * height) > MEMORY_BUDGET:
+        needed = _memory_needed(image, format, width * height)
+        if needed > limits.memory or width * height > limits.pixels:
             raise UnreadableImage("too many pixels", name, f"{width} x {height}")
         image.load()
         # Pillow turns TIFF while loading, and pillow-heif HEIC: both then report none.

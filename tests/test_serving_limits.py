@@ -1,0 +1,400 @@
+"""What the settings bound: bytes, files, pixels, time, keys and use; and what they may not be."""
+
+import hmac
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from PIL import Image
+from served import Served, answer, eventually, head, model, picture, service
+from tag_folder import RED, Done, landmarks, photo
+
+from landmarks.errors import LandmarksError
+from landmarks.serving import settings
+from landmarks.serving.access import MOST_CLIENTS, Keys, Rate
+from landmarks.serving.problems import Problem
+
+MOST, HASTE = 60_000, 1.5
+KEY, OTHER = "k" * 20, "other-key-0123456789"
+
+
+@pytest.fixture(scope="module")
+def tight() -> Iterator[Served]:
+    with service(
+        max_file_bytes=MOST,
+        max_request_bytes=2 * MOST,
+        max_files=3,
+        max_pixels=100_000,
+        queue_photos=4,
+        api_keys=f"{KEY}, {OTHER}",
+    ) as running:
+        running.client.headers["authorization"] = f"Bearer {KEY}"
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Served]:
+    with service(header_seconds=HASTE, idle_seconds=HASTE, upload_seconds=HASTE) as running:
+        yield running
+
+
+def padded(size: int) -> bytes:
+    """Return a photo of so many bytes: what follows a JPEG is ignored."""
+    content = photo(RED)
+    return content + b"\0" * (size - len(content))
+
+
+def test_a_photo_may_have_so_many_bytes_and_not_one_more(tight: Served) -> None:
+    octets = {"content-type": "image/jpeg"}
+    for size, status in ((MOST, 200), (MOST + 1, 413)):
+        form = tight.predict(padded(size))
+        raw = tight.client.post("/v1/predict", content=padded(size), headers=octets)
+        assert form.status_code == raw.status_code == status
+        assert status == 200 or form.json()["detail"] == "The photo has more than 60,000 bytes."
+        assert status == 200 or raw.json()["detail"] == form.json()["detail"]
+
+
+def test_a_request_may_have_so_many_bytes_and_files(tight: Served) -> None:
+    assert tight.predict(*[photo(RED)] * 3).status_code == 200
+    many = tight.predict(*[photo(RED)] * 4)
+    assert many.status_code == 413 and "more than 3 photos" in many.json()["detail"]
+    large = tight.predict(*[padded(MOST)] * 2)
+    assert large.status_code == 413 and "The request has more" in large.json()["detail"]
+
+
+def test_bytes_count_whatever_is_announced(tight: Served) -> None:
+    """A body in chunks announces no length."""
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(MOST):
+            yield b"\xff" * 1000
+
+    headers = {"content-type": "image/jpeg"}
+    got = tight.client.post("/v1/predict", content=pieces(), headers=headers)
+    assert got.status_code == 413 and "more than 60,000 bytes" in got.json()["detail"]
+
+
+def test_an_announced_length_is_refused_before_the_body_comes(tight: Served) -> None:
+    with tight.connect() as connection:
+        connection.sendall(head(Content_Length="100000000", Authorization=f"Bearer {KEY}"))
+        status, _, body = answer(connection)
+        assert status == 413 and b"The request has more than 120,000 bytes" in body
+
+
+def test_a_photo_may_have_so_many_pixels(tight: Served) -> None:
+    for size, status in (((400, 250), 200), ((400, 251), 422)):
+        buffer = io.BytesIO()
+        Image.new("RGB", size, RED).save(buffer, "PNG")
+        got = tight.predict(buffer.getvalue())
+        assert got.status_code == status
+    assert got.json()["photos"][0]["problem"]["reason"] == "too many pixels"
+    assert "400 x 251" in got.json()["detail"]
+
+
+def test_an_upload_that_stands_still_is_ended() -> None:
+    with service(idle_seconds=1, upload_seconds=3600) as served:
+        with served.connect() as connection:
+            connection.sendall(head(Content_Length="1000", Content_Type="image/jpeg") + b"x" * 10)
+            status, _, body = answer(connection)
+        assert status == 408 and b"stand still for 1; 10 bytes came" in body
+
+
+def test_who_sends_too_slowly_is_told_and_let_go(hasty: Served) -> None:
+    """A byte now and then never stands still: it ends all the same, and held no place."""
+    with hasty.connect() as connection:
+        connection.sendall(head(Content_Length="1000", Content_Type="image/jpeg"))
+        connection.settimeout(0.05)
+        started, received = time.monotonic(), b""
+        while not received and time.monotonic() < started + 60:
+            connection.sendall(b"x")
+            try:
+                received = connection.recv(1, socket.MSG_PEEK)
+            except TimeoutError:
+                assert hasty.metric("landmarks_queue_photos") == 0
+        connection.settimeout(60)
+        status, headers, body = answer(connection)
+        assert status == 408 and headers["connection"] == "close"
+        assert json.loads(body)["type"] == "/problems#slow-upload"
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("start", [b"", b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nX-A: "])
+def test_a_request_that_never_begins_is_ended(hasty: Served, start: bytes, before: int) -> None:
+    """Neither the first on a connection, nor one after another."""
+    with hasty.connect() as connection:
+        for _ in range(before):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert answer(connection)[0] == 200
+        connection.settimeout(0.1)
+        connection.sendall(start)
+        ended = False
+        for _ in range(600):
+            try:
+                ended = connection.recv(1) == b""
+                break
+            except TimeoutError:
+                if start:
+                    connection.sendall(b"a")  # it goes on, letter by letter
+            except ConnectionError:
+                ended = True
+                break
+        assert ended
+
+
+def test_an_idle_connection_between_requests_may_stay_a_while(hasty: Served) -> None:
+    with hasty.connect() as connection:
+        for _ in range(2):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert answer(connection)[0] == 200
+            time.sleep(1.2 * HASTE)  # longer than the head of a request may take
+
+
+def test_more_connections_than_allowed_are_told_so() -> None:
+    with service(max_connections=3) as served:
+        held = [served.connect() for _ in range(3)]
+        for connection in held:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert answer(connection)[0] == 200
+        with served.connect() as one_more:
+            status, headers, body = answer(one_more)
+            assert status == 503 and headers["retry-after"] == "1"
+            assert json.loads(body)["type"] == "/problems#overloaded"
+        held.pop().close()
+        assert served.client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_bytes_of_all_requests_together_are_bounded(announced: bool) -> None:
+    with service(max_file_bytes=MOST, max_request_bytes=MOST, queue_bytes=MOST) as served:
+        with served.connect() as first:
+            first.sendall(head(Content_Length=str(MOST)) + bytes(MOST - 1))
+            eventually(lambda: served.metric("landmarks_queue_bytes") == MOST - 1)
+            headers = {"content-type": "image/jpeg"}
+            sent = photo(RED) if announced else iter([photo(RED)])
+            refused = served.client.post("/v1/predict", content=sent, headers=headers)
+            assert refused.status_code == 503 and int(refused.headers["retry-after"]) >= 1
+            first.sendall(b"x")
+            assert answer(first)[0] == 422
+        assert served.predict(photo(RED)).status_code == 200
+
+
+def test_photos_that_need_much_memory_take_turns_and_most_are_refused() -> None:
+    """5 megapixels of PNG need 45 MB; each of two decoders has 15, the large one 30."""
+    half, whole = picture("PNG", (1500, 2000)), picture("PNG", (2000, 2500))
+    with service(decode_memory_bytes=60_000_000, decode_threads=2) as served:
+        assert served.predict(half).status_code == 200
+        refused = served.predict(whole)
+        assert refused.status_code == 422
+        assert refused.json()["photos"][0]["problem"]["reason"] == "too many pixels"
+
+
+def test_an_answer_that_takes_too_long_is_given_up() -> None:
+    large = picture("PNG", (2000, 2000))
+    with service(answer_seconds=0.02, decode_threads=1) as served:
+        got = served.predict(*[large] * 4)
+        assert got.status_code == 503 and int(got.headers["retry-after"]) >= 1
+        assert "in time" in got.json()["detail"]
+        assert served.metric("landmarks_queue_photos") == 0
+        assert served.client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("given", [None, "Bearer", f"Bearer {KEY}x", f"Basic {KEY}", KEY])
+def test_without_a_valid_key_nothing_is_told(tight: Served, given: str | None) -> None:
+    headers = {"authorization": given} if given else {}
+    for method, path in (("POST", "/v1/predict"), ("GET", "/v1/landmarks")):
+        got = tight.client.build_request(method, path, headers=headers)
+        if given is None:
+            del got.headers["authorization"]
+        answered = tight.client.send(got)
+        assert answered.status_code == 401
+        assert answered.headers["www-authenticate"].startswith("Bearer")
+        assert answered.json()["type"] == "/problems#no-key"
+    assert tight.client.get("/healthz").status_code == 200
+
+
+def test_each_key_is_let_in_and_the_log_names_its_hash_only(tight: Served) -> None:
+    names = set()
+    for key in (KEY, OTHER):
+        got = tight.client.get("/v1/landmarks", headers={"authorization": f"Bearer {key}"})
+        assert got.status_code == 200
+        names.add(tight.said("request", id=got.headers["x-request-id"])["key"])
+    assert len(names) == 2
+    assert KEY not in "".join(tight.lines) and OTHER not in "".join(tight.lines)
+
+
+def test_the_rate_is_per_key_and_counts_photos() -> None:
+    with service(api_keys=f"{KEY} {OTHER}", rate_per_minute=1, rate_burst=2) as served:
+        ours, theirs = ({"authorization": f"Bearer {key}"} for key in (KEY, OTHER))
+        assert served.predict(*[photo(RED)] * 3, headers=ours).status_code == 200
+        got = served.predict(photo(RED), headers=ours)
+        assert got.status_code == 429 and 60 < int(got.headers["retry-after"]) <= 120
+        assert served.predict(photo(RED), headers=theirs).status_code == 200
+
+
+def test_tokens_come_back_with_time_and_few_clients_are_remembered() -> None:
+    now = [0.0]
+    rate = Rate(60, 2, lambda: now[0])
+    rate.check("a")
+    rate.charge("a", 4)
+    for seconds, passes in ((2.5, False), (3.0, True)):
+        now[0] = seconds
+        if passes:
+            rate.check("a")
+        else:
+            with pytest.raises(Problem) as refused:
+                rate.check("a")
+            assert refused.value.headers["Retry-After"] == "1"
+    for number in range(MOST_CLIENTS + 5):
+        rate.charge(str(number), 9)
+    rate.check("a")
+    assert len(rate._buckets) == MOST_CLIENTS
+    Rate(None, 1).check("anybody")
+
+
+def test_every_key_is_compared_whichever_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pydantic import SecretStr
+
+    seen: list[str] = []
+    compare = hmac.compare_digest
+
+    def counted(one: str, other: str) -> bool:
+        seen.append(one)
+        return compare(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", counted)
+    keys = Keys([SecretStr(KEY), SecretStr(OTHER)])
+    for given in (KEY, OTHER, "neither"):
+        seen.clear()
+        try:
+            keys.name(given)
+        except Problem:
+            assert given == "neither"
+        assert len(seen) == 2
+
+
+MISTAKES = [
+    ({"MAX_FILE": "1"}, "there is no setting LANDMARKS_SERVE_MAX_FILE"),
+    ({"MAX_FILES": "none"}, "LANDMARKS_SERVE_MAX_FILES: Input should be a valid integer"),
+    ({"BATCH": "0"}, "LANDMARKS_SERVE_BATCH: Input should be greater than or equal to 1"),
+    ({"API_KEYS": "short"}, "LANDMARKS_SERVE_API_KEYS: a key has fewer than 16 characters"),
+    ({"MAX_FILE_BYTES": "200000000"}, "max_file_bytes is larger than max_request_bytes"),
+    ({"QUEUE_BYTES": "1000"}, "max_request_bytes is larger than queue_bytes"),
+    ({"QUEUE_PHOTOS": "15"}, "max_files is larger than queue_photos"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), MISTAKES)
+def test_a_wrong_setting_is_named_and_its_value_is_not(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"LANDMARKS_SERVE_{name}", value)
+    with pytest.raises(LandmarksError) as error:
+        settings.load()
+    assert said in str(error.value) and "docs/serving.md" in str(error.value)
+    assert "short" not in str(error.value)
+
+
+def test_options_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANDMARKS_SERVE_PORT", "1")
+    monkeypatch.setenv("LANDMARKS_SERVE_API_KEYS", f"{KEY},{OTHER}")
+    found = settings.load(port=2, host=None)
+    assert found.port == 2 and found.host == "127.0.0.1"
+    assert [key.get_secret_value() for key in found.api_keys] == [KEY, OTHER]
+    assert KEY not in repr(found)
+
+
+def test_the_page_lists_every_setting_with_its_default() -> None:
+    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    for name, told in settings.Settings.model_fields.items():
+        default = told.default
+        shown = f"{default:,}" if isinstance(default, int) and default > 9999 else str(default)
+        shown = {"": "", "()": "", "None": ""}.get(shown, f"`{shown}`")
+        assert f"| `{name.upper()}` | {shown} |" in page, f"{name}: {shown}"
+
+
+def refused(*arguments: str) -> Done:
+    done = landmarks("serve", *arguments)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    return done
+
+
+def test_mistakes_at_the_start_end_in_one_line(tmp_path: Path) -> None:
+    assert "no model in" in refused("--model", str(tmp_path), "--port", "0").stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = refused("--model", str(model()), "--port", port).stderr
+        assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in said
+    spoiled = Path(shutil.copytree(model(), tmp_path / "spoiled"))
+    (spoiled / "landmarks.onnx").write_bytes(b"other")
+    assert "SHA-256 differs" in refused("--model", str(spoiled), "--port", "0").stderr
+
+
+WITHOUT = """
+import sys
+
+LACKING = sys.argv[1].split(",")
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in LACKING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+sys.argv = ["landmarks", *sys.argv[2:]]
+from landmarks.cli import main
+main()
+"""
+
+
+def without(packages: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", WITHOUT, packages, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+
+
+def test_without_the_extra_one_line_says_what_to_install() -> None:
+    done = without("fastapi,starlette,uvicorn,pydantic_settings", "serve")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"error: `landmarks serve` needs \w+, which is not installed\. "
+        r'`pip install "landmarks\[app\]"` brings what it needs\.\n',
+        done.stderr,
+    ), done.stderr
+
+
+def test_it_needs_no_package_of_training() -> None:
+    training = "torch,torchvision,dvc,lightning_fabric,pandas,sklearn,scipy,onnx,safetensors,yaml"
+    code = WITHOUT.replace("sys.argv = ", "import landmarks.serving.server\nsys.argv = ")
+    command = [sys.executable, "-c", code, training, "--version"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_bomb_of_zeros_is_no_reason_to_take_its_memory(tight: Served) -> None:
+    """A PNG whose text unpacks to a gigabyte is refused by Pillow's own guard."""
+    import struct
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    text = zlib.compressobj(9)
+    zeros = b"".join(text.compress(b"\0" * 1_000_000) for _ in range(50)) + text.flush()
+    size = struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"zTXt", b"a\0\0" + zeros)
+    before = tight.memory()
+    got = tight.predict(bomb)
+    assert got.status_code == 422
+    assert tight.memory() - before < 40_000_000
