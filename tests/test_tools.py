@@ -105,6 +105,7 @@ def test_storage_knows_what_each_url_needs() -> None:
         "azure://c/p": "azure",
         "ssh://u@h/p": "ssh",
         "webdavs://h/p": "webdav",
+        "https://host/path": None,
         "/srv/storage": None,
         "~/storage": None,
     }
