@@ -19,7 +19,7 @@ unexport PYTHONPATH PYTHONHOME
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
 	/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
 ##@ Two commands to begin with
@@ -48,6 +48,13 @@ storage: setup ## URL=... keep data and models in S3, GCS, Azure, SSH, WebDAV or
 
 doctor: setup ## what this machine has, and what to do about what is missing
 	@python -m tools.doctor
+
+##@ Share data and models (docs/storage.md, docs/releases.md, docs/your-own.md)
+check-storage: setup ## [OUT=... REV=...] read every object of the storage, name what is bad
+	@python -m tools.check_storage --rev "$$REV" $${OUT:+"$$OUT"}
+
+mend-storage: setup ## [OUT=... REV=...] the same, and replace bad objects from DVC's cache
+	@python -m tools.check_storage --mend --rev "$$REV" $${OUT:+"$$OUT"}
 
 ##@ Measure
 speed: setup ## [NAME=...] milliseconds a photo, training rates, into results/NAME/speed.json

@@ -175,9 +175,9 @@ def nginx(top: Path, largest: str = "0") -> Iterator[int]:
 
 
 @contextmanager
-def webdav(top: Path) -> Iterator[Storage]:
-    """A folder behind nginx that speaks WebDAV."""
-    with nginx(top) as port:
+def webdav(top: Path, largest: str = "0") -> Iterator[Storage]:
+    """A folder behind nginx that speaks WebDAV; `largest` as for `nginx`."""
+    with nginx(top, largest) as port:
         # DVC makes folders in it, but not itself.
         (top / "www/landmarks").mkdir()
         private = {"user": "somebody", "password": SECRET}
