@@ -144,14 +144,12 @@ class Storage:
         return f"it is damaged, its MD5 is {digest.hexdigest()} ({size:,} bytes)"
 
     def _have(self, md5: str) -> bool:
-        """Return whether DVC's cache here holds a whole copy. Of a bad one it is freed."""
-        from dvc_objects.errors import ObjectFormatError
-
-        try:
-            self._repo.cache.local.check(md5)
-        except (FileNotFoundError, ObjectFormatError):
+        """Return whether DVC's cache here holds a whole copy."""
+        copy = Path(self._repo.cache.local.oid_to_path(md5))
+        if not copy.is_file():
             return False
-        return True
+        with copy.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest() == md5.partition(".")[0]
 
     def _place(self, one: Object) -> str:
         place: str = self._remote.fs.unstrip_protocol(self._remote.oid_to_path(one.md5))
