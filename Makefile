@@ -56,6 +56,10 @@ check-storage: setup ## [OUT=... REV=...] read every object of the storage, name
 mend-storage: setup ## [OUT=... REV=...] the same, and replace bad objects from DVC's cache
 	@python -m tools.check_storage --mend --rev "$$REV" $${OUT:+"$$OUT"}
 
+own: setup ## PHOTOS=folder [WEIGHTS=... BACKBONE=... NEGATIVES=... CATALOGUE=...] your landmarks
+	@python -m tools.own "$$PHOTOS" --weights "$$WEIGHTS" --backbone "$$BACKBONE" \
+		--negatives "$$NEGATIVES" --catalogue "$$CATALOGUE"
+
 release: setup ## VERSION=1.0.0 [STAGE=prod] tag the model of this commit, if it is fit for it
 	@python -m tools.release "$$VERSION" --stage "$$STAGE"
 

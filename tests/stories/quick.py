@@ -72,7 +72,7 @@ def make(top: Path) -> Clone:
     """Make, build and commit the project in `top`; nothing is pushed."""
     clone = Clone(top / "the project", top / "home")
     clone.home.mkdir(parents=True)
-    _copy(clone.folder)
+    copy_files(clone.folder, *COPIED)
     drawn = small_export.write_export(clone.folder / "drawn")
     model = onnx.load(drawn / card.ONNX)
     noise = np.random.default_rng(1).integers(1, 127, NOISE, dtype=np.uint8).tobytes()
@@ -88,9 +88,10 @@ def make(top: Path) -> Clone:
     return clone
 
 
-def _copy(folder: Path) -> None:
+def copy_files(folder: Path, *names: str) -> None:
+    """Copy files of the project that Git knows or would take up, all or those named."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *COPIED],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *names],
         cwd=ROOT,
         capture_output=True,
         text=True,
