@@ -71,6 +71,7 @@ def name(photo: Path, url: object, rev: str | None = None) -> str:
     return Predictor.from_repo(str(url), rev=rev).predict(photo).best.name
 
 
+@pytest.mark.slow
 def test_every_version_can_be_had_for_ever(
     author: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +98,7 @@ def test_every_version_can_be_had_for_ever(
     assert answers == [first, first, second]
 
 
+@pytest.mark.slow
 def test_a_model_behind_a_web_site_and_one_behind_keys(
     project: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
