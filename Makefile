@@ -1,8 +1,8 @@
 # `make` alone explains the targets: the text after `##` is what it prints.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test app serve repro compare preset speed results picture screenshot doctor storage lint \
-	format constraints clean
+.PHONY: help setup demo test repro compare preset storage doctor app serve check-storage mend-storage own release \
+	speed results picture screenshot lint format constraints clean
 
 # Variables named on the command line (make preset NAME=...) reach the recipes' shells as they are:
 # "$$NAME" is safe with spaces and quotes, where '$(NAME)' is not.
@@ -19,7 +19,7 @@ unexport PYTHONPATH PYTHONHOME
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
 	/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
 ##@ Two commands to begin with
@@ -32,9 +32,6 @@ test: setup ## pass every test (PYTEST="-k split -x" narrows it)
 ##@ Work with the pipeline
 setup: ## make .venv with the pinned packages (PYTHON=python3.12 chooses the Python)
 	@sh tools/setup.sh
-
-serve: setup ## answer over HTTP on http://127.0.0.1:8000 (docs/serving.md has the settings)
-	@landmarks serve
 
 repro: setup ## run the stages that changed, then show both CNNs' metrics
 	@dvc repro && dvc metrics show
@@ -55,6 +52,23 @@ doctor: setup ## what this machine has, and what to do about what is missing
 ##@ Use a model
 app: setup ## [MODEL=...] the page: drop a photo, see where it was taken
 	@LANDMARKS_MODEL="$${MODEL:-$$LANDMARKS_MODEL}" python -m streamlit run app/web.py
+
+serve: setup ## answer over HTTP on http://127.0.0.1:8000 (docs/serving.md has the settings)
+	@landmarks serve
+
+##@ Share data and models (docs/storage.md, docs/releases.md, docs/your-own.md)
+check-storage: setup ## [OUT=... REV=...] read every object of the storage, name what is bad
+	@python -m tools.check_storage --rev "$$REV" $${OUT:+"$$OUT"}
+
+mend-storage: setup ## [OUT=... REV=...] the same, and replace bad objects from DVC's cache
+	@python -m tools.check_storage --mend --rev "$$REV" $${OUT:+"$$OUT"}
+
+own: setup ## PHOTOS=folder [WEIGHTS=... BACKBONE=... NEGATIVES=... CATALOGUE=...] your landmarks
+	@python -m tools.own "$$PHOTOS" --weights "$$WEIGHTS" --backbone "$$BACKBONE" \
+		--negatives "$$NEGATIVES" --catalogue "$$CATALOGUE"
+
+release: setup ## VERSION=1.0.0 [STAGE=prod] tag the model of this commit, if it is fit for it
+	@python -m tools.release "$$VERSION" --stage "$$STAGE"
 
 ##@ Measure
 speed: setup ## [NAME=...] milliseconds a photo, training rates, into results/NAME/speed.json

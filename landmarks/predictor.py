@@ -2,8 +2,9 @@
 
 import io
 import os
+import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -92,6 +93,33 @@ class Predictor:
                 hint=f"`dvc pull --force {folder}` fetches the model again.",
             )
         return predictor
+
+    @classmethod
+    def from_repo(
+        cls,
+        url: str | Path,
+        rev: str | None = None,
+        *,
+        folder: str = DEFAULT_FOLDER,
+        runtime: Runtime = "onnx",
+        threads: int | None = None,
+        remote_config: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Load a model from a DVC repository, such as version `rev="landmarks@v1.0.0"`.
+
+        Only the files that `runtime` needs are fetched, each time anew; `dvc get` keeps them.
+        See `load` for `runtime` and `threads`, and `repository.fetch` for the rest; needs DVC.
+
+        Raises:
+            LandmarksError: as `load` and `repository.fetch`.
+        """
+        from landmarks import repository
+
+        name = {"onnx": cards.ONNX, "torchscript": cards.TORCHSCRIPT}.get(runtime, cards.ONNX)
+        with tempfile.TemporaryDirectory(prefix="landmarks-") as place:
+            names = (cards.CARD, name)
+            repository.fetch(url, rev, folder, names, Path(place), remote_config)
+            return cls.load(place, runtime, threads)
 
     def predict(self, photo: Any, top_k: int = 5) -> Prediction:
         """Say what one photo shows. See `prepare` for `photo` and `classify` for the rest."""

@@ -83,6 +83,18 @@ def test_pretrained_weights_are_used_and_the_head_is_new(
     assert "classifier.3.1.weight" in new
 
 
+def test_a_released_cnn_is_a_start_for_other_classes(tmp_path: Path, transfer: Transfer) -> None:
+    given = transfer.model_copy(update={"weights": str(make_weights(tmp_path / "a.safetensors"))})
+    released, info, _ = models.create(given, CLASSES, MEAN, STD)
+    path = tmp_path / "released.safetensors"
+    models.save_weights(path, released.state_dict(), info)
+    again = transfer.model_copy(update={"weights": str(path)})
+    network, _, new = models.create(again, ["Mill", "Gate"], MEAN, STD)
+    kernel = "features.3.block.0.0.weight"
+    assert torch.equal(network.state_dict()[kernel], released.state_dict()[kernel])
+    assert new == {"classifier.3.1.weight", "classifier.3.1.bias"}
+
+
 def test_a_changed_weights_file_is_refused(tmp_path: Path, transfer: Transfer) -> None:
     path = make_weights(tmp_path / "backbone.safetensors")
     recorded = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -76,8 +76,8 @@ def test_preset_takes_folders_urls_and_files_of_the_project(root: Path, tmp_path
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
-        ("landmark50", {}, "landmarks50, landmarks50-cpu, sample"),
-        ("", {}, "landmarks50, landmarks50-cpu, sample"),
+        ("landmark50", {}, "landmarks50, landmarks50-cpu, own, sample"),
+        ("", {}, "landmarks50, landmarks50-cpu, own, sample"),
         ("sample", {"source": "nowhere.zip"}, "SOURCE=nowhere.zip"),
         ("sample", {"weights": "nowhere.pth"}, "WEIGHTS=nowhere.pth"),
         ("sample", {"weights": "/"}, "is a folder"),
@@ -105,6 +105,7 @@ def test_storage_knows_what_each_url_needs() -> None:
         "azure://c/p": "azure",
         "ssh://u@h/p": "ssh",
         "webdavs://h/p": "webdav",
+        "https://host/path": None,
         "/srv/storage": None,
         "~/storage": None,
     }

@@ -8,8 +8,10 @@ from pathlib import Path
 from landmarks.errors import LandmarksError, run
 from tools import dvc_cli as dvc
 
-# Scheme -> the extra of DVC that speaks it.
-EXTRAS = {
+# Scheme -> the extra of DVC that speaks it; None where DVC itself does.
+EXTRAS: dict[str, str | None] = {
+    "http": None,
+    "https": None,
     "s3": "s3",
     "gs": "gs",
     "azure": "azure",
@@ -19,7 +21,7 @@ EXTRAS = {
 }
 _EXAMPLES = (
     "s3://bucket/path, gs://bucket/path, azure://container/path, ssh://user@host/path, "
-    "webdavs://host/path or a folder"
+    "webdavs://host/path, https://host/path or a folder"
 )
 
 
@@ -46,7 +48,7 @@ def main() -> None:
     parser.add_argument("url", nargs="?", default="")
     url = parser.parse_args().url
     extra = extra_for(url)
-    if extra is None and not url.startswith("~"):
+    if "://" not in url and not url.startswith("~"):
         url = str(Path(url).resolve())
     dvc.run("remote", "add", "--quiet", "--default", "--force", "storage", url)
     # Without it DVC lets a damaged object through, silently and with exit code 0.
@@ -55,9 +57,14 @@ def main() -> None:
     if extra and importlib.util.find_spec(f"dvc_{extra}") is None:
         print("First install what speaks it:")
         print(f"  .venv/bin/pip install -c constraints.txt 'dvc[{extra}]'")
-    if extra:
+    if "://" in url:
         print("Keys and passwords belong in .dvc/config.local, which Git ignores:")
         print("  .venv/bin/dvc remote modify --local storage <option> <value>")
+    if url.startswith("http"):
+        print("A plain web site can only be read; one that takes uploads needs, committed:")
+        print("  .venv/bin/dvc remote modify storage method PUT")
+        print("Next: .venv/bin/dvc pull")
+        return
     print("Next: .venv/bin/dvc push")
 
 
