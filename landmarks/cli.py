@@ -88,6 +88,7 @@ def tag(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of photos.")],
     csv: Annotated[Path | None, typer.Option(help="Table to write, a row a photo.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="The same as JSON.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="The same as Parquet.")] = None,
     xmp: Annotated[bool, typer.Option("--xmp", help="Write places to sidecars.")] = False,
     albums: Annotated[Path | None, typer.Option(help="Folder for albums of links.")] = None,
     copies: Annotated[bool, typer.Option("--copies", help="Albums of copies.")] = False,
@@ -116,7 +117,7 @@ def tag(
     from landmarks.tagging.run import tag as run_tag
 
     options = Options(
-        folder, model, csv, json_file, review, xmp, albums, copies, undo, dry_run,
+        folder, model, csv, json_file, parquet, review, xmp, albums, copies, undo, dry_run,
         min_confidence, per_class, state,
     )  # fmt: skip
     if status := run_tag(options):

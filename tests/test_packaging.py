@@ -115,7 +115,12 @@ def test_every_extra_is_pinned() -> None:
 
 def test_extras_are_what_their_sections_of_requirements_name() -> None:
     groups, sections = project(), pins_by_section()
-    beside = ("Storages beyond folders and HTTP", "Notebooks", "Tests and code quality")
+    beside = (
+        "Storages beyond folders and HTTP",
+        "Notebooks",
+        "Tests and code quality",
+        "Tagging at scale",
+    )
     app = sections.pop("The page and the service")
     train = set().union(*(names for title, names in sections.items() if title not in beside))
     assert set(groups["app"]) == app

@@ -13,7 +13,7 @@ from landmarks import environment
 from landmarks.errors import LandmarksError, report
 from landmarks.files import clear_leftovers
 from landmarks.predictor import Predictor
-from landmarks.tagging import deciding, sidecars, tables
+from landmarks.tagging import deciding, parquet, sidecars, tables
 from landmarks.tagging.albums import Albums
 from landmarks.tagging.deciding import Row, Rules, decide
 from landmarks.tagging.journal import Journal, one_run, state_folder
@@ -29,6 +29,7 @@ class Options:
     model: Path
     csv: Path | None = None
     json: Path | None = None
+    parquet: Path | None = None
     review: Path | None = None
     xmp: bool = False
     albums: Path | None = None
@@ -48,7 +49,8 @@ class Options:
         if not self.folder.is_dir():
             what = "no folder" if self.folder.exists() else "no such folder"
             raise LandmarksError(f"{self.folder}: {what}", hint="Name the folder of your photos.")
-        if self.undo and (self.csv or self.json or self.review or self.xmp or self.albums):
+        files = [path for path in (self.csv, self.json, self.parquet, self.review) if path]
+        if self.undo and (files or self.xmp or self.albums):
             raise LandmarksError(
                 "--undo takes sidecars back and writes nothing else",
                 hint="Give it alone, or with --dry-run.",
@@ -62,7 +64,8 @@ class Options:
             raise LandmarksError(
                 "--min-confidence is one threshold and --per-class many", hint="Give one of them."
             )
-        files = [path for path in (self.csv, self.json, self.review) if path]
+        if self.parquet:
+            parquet.check()
         for path in files:
             if path.is_dir():
                 raise LandmarksError(f"{path} is a folder", hint="Name a file to write.")
@@ -134,7 +137,8 @@ def _tag(options: Options, state: Path, tally: Tally) -> None:
     tally.not_drawn = 0
     with ExitStack() as stack:
         journal = stack.enter_context(Journal.open(state, card.version))
-        asked = (None, None) if options.dry_run else (options.csv, options.json)
+        asked = (options.csv, options.json, options.parquet)
+        asked = (None, None, None) if options.dry_run else asked
         opened: list[tables.Table] = list(stack.enter_context(tables.tables(*asked, context)))
         if review:
             opened.append(review)
@@ -235,6 +239,6 @@ def _summarize(options: Options, tally: Tally) -> None:
         tally.complaints += wanted
         said = deciding.demonstration(tally.not_drawn)
         print(("error: " if wanted else "note: ") + said, file=sys.stderr)
-    outputs = (options.csv, options.json, options.review, options.albums)
+    outputs = (options.csv, options.json, options.parquet, options.review, options.albums)
     if not (options.xmp or options.dry_run or any(outputs)):
         print("note: nothing was asked to be written; see --csv, --json, --xmp", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Rows for other programs: CSV and JSON of every photo, and the table in which people decide."""
+"""Rows for other programs: CSV, JSON, Parquet of every photo; the table in which people decide."""
 
 import csv
 import io
@@ -13,6 +13,7 @@ from typing import IO, Any, Protocol
 from landmarks.card import ModelCard
 from landmarks.errors import LandmarksError
 from landmarks.files import replacing
+from landmarks.tagging import parquet
 from landmarks.tagging.deciding import ACCEPT, REFUSE, Row
 from landmarks.tagging.reading import TOP_K
 
@@ -36,7 +37,7 @@ class Context:
 
 @contextmanager
 def tables(
-    csv_file: Path | None, json_file: Path | None, context: Context
+    csv_file: Path | None, json_file: Path | None, parquet_file: Path | None, context: Context
 ) -> Iterator[list[Table]]:
     """Open the tables that are asked for; they replace older ones when all rows are there."""
     with ExitStack() as stack:
@@ -45,6 +46,8 @@ def tables(
             opened.append(_Csv(stack.enter_context(_writing(csv_file)), context))
         if json_file:
             opened.append(stack.enter_context(_json(json_file, context)))
+        if parquet_file:
+            opened.append(_Parquet(stack.enter_context(parquet.writing(parquet_file)), context))
         yield opened
 
 
@@ -132,6 +135,16 @@ class _Json:
         self.file.write(",\n" if self.begun else "")
         self.file.write(json.dumps(record(row, self.context), ensure_ascii=False))
         self.begun = True
+
+
+class _Parquet:
+    def __init__(self, writer: parquet.Writer, context: Context) -> None:
+        self.writer = writer
+        self.context = context
+
+    def add(self, row: Row) -> None:
+        cells = record(row, self.context)
+        self.writer.add(cells | {"time": datetime.fromisoformat(cells["time"])})
 
 
 @contextmanager
