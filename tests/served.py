@@ -37,9 +37,8 @@ def picture(format: str = "JPEG", size: tuple[int, int] = (32, 24), number: int 
     """Return a reddish picture under noise, so that its file is not small either."""
     noise = np.random.default_rng(number).integers(0, 40, (size[1], size[0], 3), np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(noise + np.array([180, 20, 20], np.uint8)).save(
-        buffer, format, compress_level=1
-    )
+    image = Image.fromarray(noise + np.array([180, 20, 20], np.uint8))
+    image.save(buffer, format, compress_level=1)
     return buffer.getvalue()
 
 
