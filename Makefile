@@ -63,7 +63,7 @@ check-storage: setup ## [OUT=... REV=...] read every object of the storage, name
 mend-storage: setup ## [OUT=... REV=...] the same, and replace bad objects from DVC's cache
 	@python -m tools.check_storage --mend --rev "$$REV" $${OUT:+"$$OUT"}
 
-own: setup ## PHOTOS=folder [WEIGHTS=... BACKBONE=... NEGATIVES=... CATALOGUE=...] your landmarks
+own: setup ## PHOTOS=folder [WEIGHTS=... BACKBONE=... ...] models of your own landmarks
 	@python -m tools.own "$$PHOTOS" --weights "$$WEIGHTS" --backbone "$$BACKBONE" \
 		--negatives "$$NEGATIVES" --catalogue "$$CATALOGUE"
 

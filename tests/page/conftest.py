@@ -1,4 +1,7 @@
-"""One browser and two servers of the page for all of its tests."""
+"""A browser and two servers of the page for the tests of a module.
+
+No longer: a browser leaves an event loop running, and other tests have loops of their own.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +11,13 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with visit.browsing() as browser:
         yield browser
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model of real places."""
     folder = tmp_path_factory.mktemp("real")
@@ -22,7 +25,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def served(real: Path) -> Iterator[str]:
     with visit.serving(real / "run", LANDMARKS_MODEL=str(real / "model")) as address:
         yield address
@@ -34,7 +37,7 @@ def page(chromium: Browser, served: str) -> Iterator[Page]:
         yield page
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page with a model of invented places."""
     folder = tmp_path_factory.mktemp("invented")

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 # What of the caller's environment would lead a command out of the clone.
-_LEAKS = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PYTHONPATH", "GIT_DIR")
+_LEAKS = (
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "PYTHONPATH",
+    "GIT_DIR",
+    "MPLBACKEND",
+)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Somebody opens a notebook in a built project and runs all its cells."""
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -21,7 +22,10 @@ PROMISED = {
 def test_it_runs_from_top_to_bottom(
     built: Clone, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    for variable, value in built.environment().items():
+    own = built.environment()
+    for variable in set(os.environ) - set(own):
+        monkeypatch.delenv(variable)
+    for variable, value in own.items():
         monkeypatch.setenv(variable, value)
     folder = built.folder / "notebooks"
     before = built.dirt()
