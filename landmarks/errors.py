@@ -59,8 +59,9 @@ def run(main: Callable[[], None]) -> None:
     reported in one line too; any other exception is a defect of this program and keeps its
     traceback.
     """
+    asked: list[int] = []
     try:
-        with _cleaning_up_on_sigterm():
+        with _cleaning_up_on_sigterm(asked):
             main()
             sys.stdout.flush()
     except BrokenPipeError:
@@ -68,6 +69,8 @@ def run(main: Callable[[], None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except (LandmarksError, OSError, MemoryError, RuntimeError) as error:
+        if asked:  # a library took `Terminated` for a mistake of its own
+            raise _ended() from None
         said = _explained(error)
         if said is None:
             raise
@@ -77,8 +80,12 @@ def run(main: Callable[[], None]) -> None:
         print(f"error: interrupted; {_AGAIN} to continue", file=sys.stderr)
         raise SystemExit(130) from None
     except Terminated:
-        print(f"error: ended by SIGTERM; {_AGAIN} to continue", file=sys.stderr)
-        raise SystemExit(143) from None
+        raise _ended() from None
+
+
+def _ended() -> SystemExit:
+    print(f"error: ended by SIGTERM; {_AGAIN} to continue", file=sys.stderr)
+    return SystemExit(143)
 
 
 def _explained(error: BaseException) -> LandmarksError | None:
@@ -119,8 +126,10 @@ def deaf_to_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _cleaning_up_on_sigterm() -> Iterator[None]:
+def _cleaning_up_on_sigterm(asked: list[int]) -> Iterator[None]:
     """Turn SIGTERM into `Terminated`, so that `finally` removes what is half-written.
+
+    Its number is put into `asked`.
 
     Not in the processes of torchrun: it ends them by SIGTERM, maybe while they wait for each other
     in C code, where Python would not notice.
@@ -131,6 +140,7 @@ def _cleaning_up_on_sigterm() -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)  # whoever asks twice means at once
         if os.getpid() != here:  # a fork of this process, such as a worker of PyTorch
             os.kill(os.getpid(), number)
+        asked.append(number)
         raise Terminated
 
     main = threading.current_thread() is threading.main_thread()
