@@ -143,15 +143,16 @@ def answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     """Read one answer from a connection to its end: status, headers, body; 0 if there is none."""
     received = b""
     while b"\r\n\r\n" not in received:
-        piece = connection.recv(65536)
+        piece = connection.recv(1)  # no further: the next answer may follow at once
         if not piece:
             return 0, {}, received
         received += piece
     top, _, body = received.partition(b"\r\n\r\n")
     first, *rest = top.decode().split("\r\n")
     headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in rest)}
-    while len(body) < int(headers.get("content-length", 0)):
-        body += connection.recv(65536)
+    length = int(headers.get("content-length", 0))
+    while len(body) < length:
+        body += connection.recv(length - len(body))
     return int(first.split()[1]), headers, body
 
 
