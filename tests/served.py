@@ -152,7 +152,9 @@ def answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in rest)}
     length = int(headers.get("content-length", 0))
     while len(body) < length:
-        body += connection.recv(length - len(body))
+        piece = connection.recv(length - len(body))
+        assert piece, "the answer is cut off"
+        body += piece
     return int(first.split()[1]), headers, body
 
 
