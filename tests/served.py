@@ -158,6 +158,17 @@ def answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     return int(first.split()[1]), headers, body
 
 
+def is_closed(connection: socket.socket) -> bool:
+    """Wait for the next byte; whether the end came instead.
+
+    A byte of ours that crosses the end of the connection on its way turns it into a reset.
+    """
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 def eventually(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
     end = time.monotonic() + PATIENCE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from served import Served, answer, head, model, picture, service
+from served import Served, answer, head, is_closed, model, picture, service
 from tag_folder import BLUE, GREEN, GREY, RED, landmarks, photo
 
 from landmarks.serving.problems import KINDS, MEDIA_TYPE
@@ -135,7 +135,7 @@ def test_what_is_no_http_is_answered_with_a_problem(served: Served) -> None:
         status, headers, body = answer(connection)
         assert status == 400 and headers["content-type"] == MEDIA_TYPE
         assert json.loads(body)["type"] == "/problems#bad-request"
-        assert connection.recv(1) == b""
+        assert is_closed(connection)
 
 
 def test_a_client_that_asks_first_sends_no_body_in_vain(served: Served) -> None:
