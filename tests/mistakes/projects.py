@@ -52,7 +52,7 @@ LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
     "new": (),
     "downloaded": (("stages.download",),),
     "decoded": (("stages.decode",),),
-    "split": (("stages.split",), ("stages.stats",)),
+    "split": (("stages.attribution",), ("stages.split",), ("stages.stats",)),
     "trained": (("stages.train", "scratch"), ("stages.calibrate", "scratch")),
     "exported": (("stages.export", "scratch"), ("stages.evaluate", "scratch")),
 }
