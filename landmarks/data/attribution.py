@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from landmarks.data import store
 from landmarks.errors import LandmarksError
@@ -61,7 +60,7 @@ def read_attribution(path: str | Path, *, photos: int) -> pd.DataFrame:
 
 def licences(attribution: pd.DataFrame, ids: Iterable[int]) -> pd.Series:
     """Return the licence of each photo as its entry has it, empty where it is not known."""
-    return attribution["license"].reindex(pd.Index(ids, dtype="int64"), fill_value="")
+    return attribution["license"].reindex(np.fromiter(ids, np.int64), fill_value="")
 
 
 def readable(licence: str) -> str:
@@ -103,9 +102,7 @@ def names(attribution: pd.DataFrame, ids: Iterable[int]) -> pd.Series:
     return counts.sort_values(["n", "name"], ascending=[False, True]).set_index("name")["n"]
 
 
-def learned_from(
-    attribution: pd.DataFrame, ids: Sequence[int] | NDArray[np.int64]
-) -> dict[str, Any] | None:
+def learned_from(attribution: pd.DataFrame, ids: Iterable[int]) -> dict[str, Any] | None:
     """Count what is known of the photos that a model learned from; None where no table was given.
 
     Returns:
@@ -114,12 +111,13 @@ def learned_from(
     """
     if not len(attribution):
         return None
-    counts = names(attribution, ids)
+    rows = np.fromiter(ids, np.int64)
+    counts = names(attribution, rows)
     told: Counter[str] = Counter()
     for place, (name, n) in enumerate(counts.items()):
         told[str(name)[:_LONGEST] if place < LISTED else OTHERS] += int(n)
-    authors = set(attribution["author"].reindex(ids, fill_value="")) - {""}
-    return {"photos": len(ids), "authors": len(authors), "licences": dict(told)}
+    authors = set(attribution["author"].reindex(rows, fill_value="")) - {""}
+    return {"photos": len(rows), "authors": len(authors), "licences": dict(told)}
 
 
 def _matches(licence: str, pattern: str) -> bool:

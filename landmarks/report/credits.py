@@ -44,14 +44,14 @@ def credit(material: Material, row: int) -> Credit | None:
     """Return what is known of a photo's author and licence; None where there is no entry."""
     if row not in material.attribution.index:
         return None
-    entry = material.attribution.loc[row]
+    entry = {name: str(text) for name, text in material.attribution.loc[row].items()}
     label = material.truth[row]
     kind = str(material.split["class"].iloc[row]).replace("_", " ")
     return Credit(
         row=row,
         shows=material.names[label] if label >= 0 else kind,
-        title=str(entry["title"] or entry["url"] or material.store.table["path"].iloc[row]),
-        author=str(entry["author"] or NOBODY),
+        title=entry["title"] or entry["url"] or str(material.store.table["path"].iloc[row]),
+        author=entry["author"] or NOBODY,
         licence=readable(entry["license"]),
         source=_address(entry["url"]),
         deed=_address(entry["license"]),

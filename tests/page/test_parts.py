@@ -183,9 +183,9 @@ def test_the_licences_of_the_photos_are_told(predictor: Predictor) -> None:
         "others": 9,
         **dict.fromkeys("abcde", 1),
     }
-    known = {"photos": sum(licences.values()), "authors": 1, "licences": licences}
+    known = card.LearnedFrom(photos=sum(licences.values()), authors=1, licences=licences)
     before = about._licences(predictor.card)
-    told = predictor.card.model_copy(update={"learned_from": card.LearnedFrom(**known)})
+    told = predictor.card.model_copy(update={"learned_from": known})
     assert about._licences(told)[:-1] == before
     assert about._licences(told)[-1] == (
         "It learned from 1,256 photos by 1 known author: 1,200 under CC BY 2.0; 40 of unknown "
