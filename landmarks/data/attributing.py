@@ -150,7 +150,7 @@ class _Entries:
                         self._take(cells, reader.line_num)
                 except csv.Error as error:
                     raise LandmarksError(
-                        f"{self.name}:{reader.line_num}: this is no CSV: {error}",
+                        f"{self.name}:{reader.line_num + 1}: this is no CSV: {error}",
                         hint="Put a cell that has commas, quotes or line breaks in double quotes.",
                     ) from error
         except UnicodeDecodeError as error:

@@ -51,8 +51,8 @@ SMALL = {
 LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
     "new": (),
     "downloaded": (("stages.download",),),
-    "decoded": (("stages.decode",),),
-    "split": (("stages.attribution",), ("stages.split",), ("stages.stats",)),
+    "decoded": (("stages.decode",), ("stages.attribution",)),
+    "split": (("stages.split",), ("stages.stats",)),
     "trained": (("stages.train", "scratch"), ("stages.calibrate", "scratch")),
     "exported": (("stages.export", "scratch"), ("stages.evaluate", "scratch")),
 }
