@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from landmarks.data.attribution import licences, names, readable
 from landmarks.report.material import Material
 
-NOBODY = "unknown author"
+NOBODY, NO_LICENCE = "unknown author", "licence unknown"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def credit(material: Material, row: int) -> Credit | None:
         shows=material.names[label] if label >= 0 else kind,
         title=entry["title"] or entry["url"] or str(material.store.table["path"].iloc[row]),
         author=entry["author"] or NOBODY,
-        licence=readable(entry["license"]),
+        licence=readable(entry["license"]) if entry["license"] else NO_LICENCE,
         source=_address(entry["url"]),
         deed=_address(entry["license"]),
     )
