@@ -176,13 +176,12 @@ def make_card(
         versions={name: version(name).partition("+")[0] for name in _PACKAGES},
         licences={"initial_weights": info.licence, "photos": rights},
         learned_from=origin.learned_from,
-        files={
-            name: FileRecord(
-                sha256=files.sha256(folder / name), bytes=(folder / name).stat().st_size
-            )
-            for name in (ONNX, TORCHSCRIPT)
-        },
+        files={name: _record(folder / name) for name in (ONNX, TORCHSCRIPT)},
     )
+
+
+def _record(path: Path) -> FileRecord:
+    return FileRecord(sha256=files.sha256(path), bytes=path.stat().st_size)
 
 
 def varied(photos: Photos) -> Iterator[tuple[str, NDArray[np.uint8]]]:

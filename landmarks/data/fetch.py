@@ -70,8 +70,7 @@ def fetch(
     """Copy a file from a URL or a path of this machine to `destination`.
 
     What came so far is kept in `state` when the connection or this process dies, and the next
-    call continues there if the file is still the same: by ETag, Last-Modified or what the storage
-    tells, and the size.
+    call continues there if the file is the same: by size, and ETag, Last-Modified or the like.
 
     Args:
         source: http(s), any other URL that fsspec reads, or a path.

@@ -47,17 +47,25 @@ def assign_splits(
     )
     refused = photos["verdict"] != "ok"
     _drop(split, photos.index[refused], "refused: " + photos["reason"][refused])
-    pattern = sources.excluded(attribution, photos.index, settings.exclude_licences)
-    excluded = (pattern != "") & ~refused
-    _drop(split, photos.index[excluded], sources.EXCLUDED + " `" + pattern[excluded] + "`")
+    kept = _drop_excluded(split, photos[~refused], settings, attribution)
     # By content, so that whoever comes first below does so in every archive that holds it.
-    usable = photos[~refused & ~excluded].sort_values(["sha1", "class", "path"])
+    usable = kept.sort_values(["sha1", "class", "path"])
     ours = usable[usable["source"] == "archive"]
     negatives = usable[usable["source"] == "negatives"]
     _split_archive(split, ours, settings)
     _split_negatives(split, negatives, ours, settings)
     _check_classes(split[photos["source"] == "archive"])
     return split.astype({"id": "int64"}).reset_index(drop=True)
+
+
+def _drop_excluded(
+    split: pd.DataFrame, photos: pd.DataFrame, settings: params.Split, attribution: pd.DataFrame
+) -> pd.DataFrame:
+    """Drop photos under excluded licences; return the others."""
+    pattern = sources.excluded(attribution, photos.index, settings.exclude_licences)
+    out = pattern != ""
+    _drop(split, photos.index[out], sources.EXCLUDED + " `" + pattern[out] + "`")
+    return photos[~out]
 
 
 def _split_archive(split: pd.DataFrame, ours: pd.DataFrame, settings: params.Split) -> None:
