@@ -39,7 +39,7 @@ repro: setup ## run the stages that changed, then show both CNNs' metrics
 compare: setup ## leave experiments scratch and transfer, print their differences
 	@python -m tools.compare
 
-preset: setup ## NAME=... [SOURCE=... WEIGHTS=... CATALOGUE=... ATTRIBUTION=...] set params.yaml
+preset: setup ## NAME=... [SOURCE= WEIGHTS= NEGATIVES= CATALOGUE= ATTRIBUTION=] set params.yaml
 	@python -m tools.preset "$$NAME" --source "$$SOURCE" --weights "$$WEIGHTS" \
 		--negatives "$$NEGATIVES" --attribution "$$ATTRIBUTION" --catalogue "$$CATALOGUE"
 
