@@ -39,9 +39,9 @@ repro: setup ## run the stages that changed, then show both CNNs' metrics
 compare: setup ## leave experiments scratch and transfer, print their differences
 	@python -m tools.compare
 
-preset: setup ## NAME=... [SOURCE=... WEIGHTS=... NEGATIVES=... CATALOGUE=...] set params.yaml
+preset: setup ## NAME=... [SOURCE= WEIGHTS= NEGATIVES= CATALOGUE= ATTRIBUTION=] set params.yaml
 	@python -m tools.preset "$$NAME" --source "$$SOURCE" --weights "$$WEIGHTS" \
-		--negatives "$$NEGATIVES" --catalogue "$$CATALOGUE"
+		--negatives "$$NEGATIVES" --attribution "$$ATTRIBUTION" --catalogue "$$CATALOGUE"
 
 storage: setup ## URL=... keep data and models in S3, GCS, Azure, SSH, WebDAV or a folder
 	@python -m tools.storage "$$URL"
@@ -65,7 +65,7 @@ mend-storage: setup ## [OUT=... REV=...] the same, and replace bad objects from 
 
 own: setup ## PHOTOS=folder [WEIGHTS=... BACKBONE=... ...] models of your own landmarks
 	@python -m tools.own "$$PHOTOS" --weights "$$WEIGHTS" --backbone "$$BACKBONE" \
-		--negatives "$$NEGATIVES" --catalogue "$$CATALOGUE"
+		--negatives "$$NEGATIVES" --attribution "$$ATTRIBUTION" --catalogue "$$CATALOGUE"
 
 release: setup ## VERSION=1.0.0 [STAGE=prod] tag the model of this commit, if it is fit for it
 	@python -m tools.release "$$VERSION" --stage "$$STAGE"

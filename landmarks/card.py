@@ -79,12 +79,35 @@ class Thresholds(BaseModel):
     classes: list[Annotated[float, Field(ge=0, le=1)]]
 
 
+class LearnedFrom(BaseModel):
+    """What is known of the photos that a model learned from, as `attribution.learned_from` counts.
+
+    Attributes:
+        photos: how many there are.
+        authors: how many people are known to have made them.
+        licences: photos by the name of their licence; `unknown` and `others` are no names.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    photos: int = Field(ge=1)
+    authors: int = Field(ge=0)
+    licences: dict[str, Annotated[int, Field(ge=1)]]
+
+    @model_validator(mode="after")
+    def _counts_fit(self) -> Self:
+        if sum(self.licences.values()) != self.photos:
+            raise ValueError("learned_from.licences do not add up to learned_from.photos")
+        return self
+
+
 class ModelCard(BaseModel):
     """`model.json`. Unknown fields are ignored, so that older programs read newer cards.
 
     `classes` stand in the order of the probabilities; `data` holds the SHA-256 of the tables that
     say which photos were learned from, `params` that of the parameters that made the model.
     `invented` marks a model of the built-in sample, which may never place a real photo.
+    `learned_from` is None where nobody told whose the photos are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -104,6 +127,7 @@ class ModelCard(BaseModel):
     params: str
     versions: dict[str, str]
     licences: dict[str, str]
+    learned_from: LearnedFrom | None = None
     files: dict[str, FileRecord]
 
     @model_validator(mode="after")

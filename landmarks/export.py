@@ -24,6 +24,7 @@ from landmarks.card import (
     FileRecord,
     Input,
     Known,
+    LearnedFrom,
     ModelCard,
     Thresholds,
 )
@@ -51,11 +52,13 @@ class Origin:
         invented: whether its landmarks are those of the built-in sample.
         data: SHA-256 of the tables that say which photos it learned from, by file name.
         params: `fingerprint` of the parameters that made it.
+        learned_from: what is known of the photos, if anything.
     """
 
     invented: bool
     data: dict[str, str]
     params: str
+    learned_from: LearnedFrom | None = None
 
 
 @dataclass(frozen=True)
@@ -172,13 +175,13 @@ def make_card(
         # Without the build, so that CPU and CUDA wheels of PyTorch leave the same card.
         versions={name: version(name).partition("+")[0] for name in _PACKAGES},
         licences={"initial_weights": info.licence, "photos": rights},
-        files={
-            name: FileRecord(
-                sha256=files.sha256(folder / name), bytes=(folder / name).stat().st_size
-            )
-            for name in (ONNX, TORCHSCRIPT)
-        },
+        learned_from=origin.learned_from,
+        files={name: _record(folder / name) for name in (ONNX, TORCHSCRIPT)},
     )
+
+
+def _record(path: Path) -> FileRecord:
+    return FileRecord(sha256=files.sha256(path), bytes=path.stat().st_size)
 
 
 def varied(photos: Photos) -> Iterator[tuple[str, NDArray[np.uint8]]]:

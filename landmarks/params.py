@@ -44,6 +44,10 @@ class Download(Group):
     sha256: Sha256 | None = Field(description="expected SHA-256 of a file source")
     negatives: str | None = Field(description="a second archive: photos of no known landmark")
     negatives_sha256: Sha256 | None = Field(description="expected SHA-256 of that archive")
+    attribution: str | None = Field(
+        description="a table of the photos' authors and licences, as Google Landmarks has one"
+    )
+    attribution_sha256: Sha256 | None = Field(description="expected SHA-256 of that table")
     sample: Sample
 
 
@@ -61,6 +65,9 @@ class Split(Group):
     test_share: Share = Field(description="of all photos, where the archive has no test folder")
     near_duplicate_distance: int = Field(
         ge=0, le=16, description="bits in which two perceptual hashes of one view may differ"
+    )
+    exclude_licences: list[Annotated[str, Field(min_length=1)]] = Field(
+        description="photos under these get no role: names, addresses or patterns, or unknown"
     )
 
 
@@ -294,6 +301,7 @@ _PLAINER = {
     "int_type": "should be a whole number",
     "float_type": "should be a number",
     "bool_type": "should be true or false",
+    "list_type": "should be a list, such as [one, two]",
 }
 
 

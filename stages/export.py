@@ -4,33 +4,46 @@ import sys
 from pathlib import Path
 
 from landmarks import catalogue, files, params
-from landmarks.data.roles import class_names, read_split
+from landmarks.card import LearnedFrom
+from landmarks.data.attribution import learned_from, read_attribution
+from landmarks.data.roles import class_names, read_split, rows
 from landmarks.data.store import PhotoStore
 from landmarks.deployable import Parts
 from landmarks.export import Origin, Photos, export_cnn, fingerprint
+from landmarks.params import Params
 from stages.runner import run
 
 PHOTOS, SPLIT = Path("data/photos"), Path("data/split.csv")
+ATTRIBUTION = Path("data/attribution.csv")
+
+
+def origin_of(cnn: str, settings: Params, photos: Photos) -> Origin:
+    """Return what the card tells of data and parameters."""
+    groups = settings.model_dump(include={"download", "decode", "split", "calibrate", "export"})
+    groups[f"train.{cnn}"] = getattr(settings.train, cnn).model_dump()
+    attribution = read_attribution(ATTRIBUTION, photos=len(photos.store.table))
+    counted = learned_from(attribution, rows(photos.split, "train"))
+    tables = (PHOTOS / "photos.csv", SPLIT, ATTRIBUTION)
+    return Origin(
+        invented=settings.download.source == "sample",
+        data={path.name: files.sha256(path) for path in tables},
+        params=fingerprint(groups),
+        learned_from=LearnedFrom.model_validate(counted) if counted else None,
+    )
 
 
 def main() -> None:
     cnn = params.chosen_cnn(sys.argv)
     settings = params.load()
-    groups = settings.model_dump(include={"download", "decode", "split", "calibrate", "export"})
-    groups[f"train.{cnn}"] = getattr(settings.train, cnn).model_dump()
     store = PhotoStore.open(PHOTOS)
-    origin = Origin(
-        invented=settings.download.source == "sample",
-        data={path.name: files.sha256(path) for path in (PHOTOS / "photos.csv", SPLIT)},
-        params=fingerprint(groups),
-    )
     split = read_split(SPLIT, photos=len(store.table))
+    photos = Photos(store, split, Path("data/landmark_images.zip"))
     places = catalogue.load(settings.export.catalogue)
     differences = export_cnn(
         Parts.of(f"models/{cnn}"),
         places,
-        Photos(store, split, Path("data/landmark_images.zip")),
-        origin,
+        photos,
+        origin_of(cnn, settings, photos),
         Path(f"models/{cnn}"),
     )
     classes = class_names(split)

@@ -18,6 +18,7 @@ from safetensors.torch import save
 
 from landmarks import catalogue, deployable, export, known, models, params, unknown
 from landmarks.agreement import Difference
+from landmarks.card import LearnedFrom
 from landmarks.data import decode
 from landmarks.data.roles import class_names, kinds, labels, rows
 from landmarks.data.split import assign_splits
@@ -27,7 +28,13 @@ from landmarks.predictor import Predictor
 
 CLASSES = ("00.Red_Gate", "01.Tall_Mill", "02.Old_Bridge", "03.Sea_Arch")
 SIZE, INPUT_SIZE = 48, 40
-SPLIT = params.Split(seed=1, validation_share=0.3, test_share=0.2, near_duplicate_distance=0)
+SPLIT = params.Split(
+    seed=1,
+    validation_share=0.3,
+    test_share=0.2,
+    near_duplicate_distance=0,
+    exclude_licences=[],
+)
 CATALOGUE = """class,name,locality,country,country_code,latitude,longitude,kind
 00.Red_Gate,Red Gate,Ostrava Nova,Vendria,XA,12.5,-45.25,gate
 01.Tall_Mill,Tall Mill,"Quill, North",Vendria,XA,-1.5,170.125,windmill
@@ -96,7 +103,8 @@ class Project:
 
     def export(self, folder: Path, temperature: float = 0.8) -> list[Difference]:
         """Export into `folder` as the stage does."""
-        origin = export.Origin(invented=False, data={"split.csv": "0" * 64}, params="1" * 64)
+        known = LearnedFrom(photos=3, authors=2, licences={"CC BY 4.0": 2, "unknown": 1})
+        origin = export.Origin(False, {"split.csv": "0" * 64}, "1" * 64, known)
         places = catalogue.load(self.folder / "catalogue.csv")
         return export.export_cnn(self.parts(temperature), places, self.photos, origin, folder)
 

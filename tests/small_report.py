@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from small_export import CLASSES, SHARPNESS, photos, write_card, write_export
 
 from landmarks import card, files, metrics, plots
+from landmarks.data import attribution as sources
 from landmarks.data.photos import COLUMNS
 from landmarks.data.store import PhotoStore
 from landmarks.evaluation import run_export
@@ -22,7 +23,7 @@ REASONS = ["near-duplicate of test photo 110", "near-duplicate of test photo 111
 NEGATIVES, KINDS = 40, ["street", "nature"]
 
 
-def build(root: Path, *, negatives: bool = True) -> Path:
+def build(root: Path, *, negatives: bool = True, attribution: pd.DataFrame = sources.EMPTY) -> Path:
     """Write all that the report reads; photo 199 is refused, every tenth label is wrong."""
     pixels, labels = photos(200)
     grey = np.random.default_rng(8).integers(60, 130, (NEGATIVES, 8, 8, 3), dtype=np.uint8)
@@ -43,6 +44,7 @@ def build(root: Path, *, negatives: bool = True) -> Path:
     np.save(root / "data/photos/pixels.npy", pixels)
     table.to_csv(root / "data/photos/photos.csv", index=False)
     split.to_csv(root / "data/split.csv", index=False)
+    attribution.to_csv(root / "data/attribution.csv")
     for cnn in CNNS:
         _model(root / "models" / cnn, cnn)
         _measure(root, cnn, labels, split)

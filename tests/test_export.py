@@ -89,6 +89,11 @@ def test_the_card_says_all_that_is_needed_to_use_and_trust_the_model(exported: P
         "tuned_on": ["dots", "noise"],  # and not on grey
     }
     assert tree["thresholds"]["precision"] == 0.9 and len(tree["thresholds"]["classes"]) == 4
+    assert tree["learned_from"] == {
+        "photos": 3,
+        "authors": 2,
+        "licences": {"CC BY 4.0": 2, "unknown": 1},
+    }
     assert tree["invented"] is True  # by the country codes of its catalogue
     assert {"torch", "torchvision", "onnx", "onnxruntime"} <= tree["versions"].keys()
 

@@ -29,7 +29,8 @@ SAMPLE = {"seed": 1, "train_photos": 2, "test_photos": 1, "negatives": 8}
 
 
 def settings(source: object, **more: object) -> params.Download:
-    empty = {"sha256": None, "negatives": None, "negatives_sha256": None, "sample": SAMPLE}
+    names = ("sha256", "negatives", "negatives_sha256", "attribution", "attribution_sha256")
+    empty = {**dict.fromkeys(names), "sample": SAMPLE}
     return params.Download.model_validate({**empty, "source": str(source), **more})
 
 

@@ -35,7 +35,7 @@ def test_classes_and_folders_may_be_called_anything(projects: Projects, tmp_path
     members = {f"{name}/{n}.jpg": photo(c, n) for c, name in enumerate(ODD) for n in range(6)}
     pack(project.folder / "meine photos.zip", members)
     project.params({"download.source": "meine photos.zip"})
-    for stage in ("download", "decode", "split", "stats"):
+    for stage in ("download", "decode", "attribution", "split", "stats"):
         run(project, f"stages.{stage}")
     split = pd.read_csv(project.folder / "data/split.csv", dtype=str, keep_default_na=False)
     assert set(split.loc[split["role"] == "train", "class"]) == set(ODD)

@@ -31,12 +31,14 @@ SINCE_CALIBRATE = CALIBRATE | SINCE_EXPORT
 SINCE_TRAIN = TRAIN | SINCE_CALIBRATE
 SINCE_STATS = {"stats"} | SINCE_TRAIN
 SINCE_SPLIT = {"split"} | SINCE_STATS
-SINCE_DECODE = {"decode"} | SINCE_SPLIT
+SINCE_ATTRIBUTION = {"attribution"} | SINCE_SPLIT
+SINCE_DECODE = {"decode"} | SINCE_ATTRIBUTION
 ALL = {"download"} | SINCE_DECODE
 ONE_CNN = {"scratch": SCRATCH | RELEASE, "transfer": TRANSFER | RELEASE}
 
 PARAMETERS = [
     ("download.sample.seed", 2, ALL),
+    ("download.attribution", "attribution.csv", SINCE_ATTRIBUTION),
     ("decode.photo_size", 112, SINCE_DECODE),
     ("split.seed", 2, SINCE_SPLIT),
     ("split.validation_share", 0.2, SINCE_SPLIT),
@@ -63,6 +65,8 @@ FILES = [
     ("landmarks/data/sample/scene.py", ALL),
     ("landmarks/images.py", SINCE_DECODE),
     ("landmarks/data/decode.py", SINCE_DECODE),
+    ("landmarks/data/attributing.py", SINCE_ATTRIBUTION),
+    ("landmarks/data/attribution.py", SINCE_ATTRIBUTION),
     ("landmarks/data/split.py", SINCE_SPLIT),
     ("landmarks/data/stats.py", SINCE_STATS),
     ("landmarks/data/augmentation.py", SINCE_TRAIN),
@@ -110,6 +114,11 @@ ROWS = [
     *(
         _row(name, lambda project, name=name: project.append(name), runs)  # type: ignore[misc]
         for name, runs in FILES
+    ),
+    _row(
+        "split.exclude_licences",
+        lambda project: project.replace("params.yaml", "licences: []", "licences: [CC BY-NC*]"),
+        SINCE_SPLIT,
     ),
     _row("a comment in params.yaml", lambda project: project.append("params.yaml"), NOTHING),
     _row("a comment in dvc.yaml", lambda project: project.append("dvc.yaml"), NOTHING),

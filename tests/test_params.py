@@ -41,6 +41,7 @@ def test_an_unknown_group_is_named_with_the_valid_ones(tree: dict) -> None:
         ("release.model", "newest"),
         ("calibrate.temperature", "yes"),
         ("download.sha256", "abc"),
+        ("split.exclude_licences", "CC BY-NC*"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key(tree: dict, path: str, value: object) -> None:

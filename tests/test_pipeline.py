@@ -185,7 +185,7 @@ def test_the_stages_are_those_of_the_design(pipeline: dict[str, Stage]) -> None:
         for stage in ("train", "calibrate", "export", "evaluate")
         for cnn in ("scratch", "transfer")
     ]
-    expected = {"download", "decode", "split", "stats", *both, "release", "report"}
+    expected = {"download", "decode", "attribution", "split", "stats", *both, "release", "report"}
     assert expected <= set(pipeline)
 
 

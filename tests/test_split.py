@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from landmarks.data import attribution
 from landmarks.data.duplicates import detail, near_pairs
 from landmarks.data.photos import COLUMNS
 from landmarks.data.roles import class_names, labels, read_split, rows
@@ -15,7 +16,13 @@ from landmarks.data.split import assign_splits, describe
 from landmarks.errors import LandmarksError
 from landmarks.params import Split
 
-SETTINGS = Split(seed=1, validation_share=0.15, test_share=0.2, near_duplicate_distance=3)
+SETTINGS = Split(
+    seed=1,
+    validation_share=0.15,
+    test_share=0.2,
+    near_duplicate_distance=3,
+    exclude_licences=[],
+)
 
 
 def random_hashes(count: int, seed: int = 0) -> list[str]:
@@ -199,6 +206,46 @@ def test_refused_photos_are_dropped_with_their_reason() -> None:
     split = assign_splits(photos(*official(), {**bad, "official_split": "test"}), SETTINGS)
     assert list(split["role"][-3:]) == ["dropped"] * 3
     assert set(split["reason"][-3:]) == {"refused: truncated"}
+
+
+def licensed(table: pd.DataFrame, licences: list[str]) -> pd.DataFrame:
+    """Return an attribution in which the photos have these licences in turn; "" is no entry."""
+    known = attribution.EMPTY.reindex(table["id"], fill_value="")
+    known["license"] = [licences[number % len(licences)] for number in range(len(table))]
+    return known[known["license"] != ""]
+
+
+def test_excluded_licences_play_no_role_and_the_others_play_theirs() -> None:
+    table = photos(
+        *official(), {"source": "negatives", "class": "home", "count": 30}, {"verdict": "refused"}
+    )
+    known = licensed(table, ["CC BY 2.0", "CC BY-NC 2.0", ""])
+    settings = SETTINGS.model_copy(update={"exclude_licences": ["*NC*", "unknown"]})
+    split = assign_splits(table, settings, known)
+    kept = table["id"] % 3 == 0
+    assert set(split.loc[~kept, "role"]) == {"dropped"}
+    assert list(split["reason"][:3]) == [
+        "",
+        "licence excluded: `*NC*`",
+        "licence excluded: `unknown`",
+    ]
+    assert split["reason"].iloc[-1].startswith("refused: ")
+    alone = table[kept].assign(id=range(int(kept.sum())))
+    assert list(split.loc[kept, "role"]) == list(assign_splits(alone, SETTINGS)["role"])
+    assert {"train", "val", "test", "negative_tuning"} <= set(split["role"])
+    assert "43 licence excluded: `*NC*`, 43 licence excluded: `unknown`" in describe(split)
+    assert assign_splits(table, SETTINGS, known).equals(assign_splits(table, SETTINGS))
+
+
+def test_a_class_whose_licences_are_all_excluded_is_named() -> None:
+    table = photos(*official(classes="abc"))
+    known = licensed(table, ["MIT"]).drop(table.index[table["class"] == "b"])
+    settings = SETTINGS.model_copy(update={"exclude_licences": ["unknown"]})
+    with pytest.raises(
+        LandmarksError, match=r"in 1 of 3 .*: b \(most: licence excluded: `unkn"
+    ) as e:
+        assign_splits(table, settings, known)
+    assert "split.exclude_licences" in e.value.hint
 
 
 def test_negatives_are_halved_by_hash_and_stay_where_they_are() -> None:

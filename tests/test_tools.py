@@ -34,7 +34,10 @@ def test_preset_without_options_is_copied_byte_for_byte(root: Path) -> None:
 def test_preset_makes_paths_absolute_and_records_hashes(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = {name: tmp_path / f"{name} of mine.bin" for name in ("source", "negatives", "weights")}
+    files = {
+        name: tmp_path / f"{name} of mine.bin"
+        for name in ("source", "negatives", "weights", "attribution")
+    }
     for name, file in files.items():
         file.write_bytes(name.encode())
     monkeypatch.chdir(tmp_path)
@@ -45,6 +48,8 @@ def test_preset_makes_paths_absolute_and_records_hashes(
     assert made.download.sha256 == sha256["source"]
     assert made.download.negatives == str(files["negatives"])
     assert made.download.negatives_sha256 == sha256["negatives"]
+    assert made.download.attribution == str(files["attribution"])
+    assert made.download.attribution_sha256 == sha256["attribution"]
     assert made.train.transfer.weights == str(files["weights"])
     assert made.train.transfer.weights_sha256 == sha256["weights"]
     untouched = (ROOT / "presets/landmarks50-cpu.yaml").read_text().splitlines()
@@ -81,6 +86,7 @@ def test_preset_takes_folders_urls_and_files_of_the_project(root: Path, tmp_path
         ("sample", {"source": "nowhere.zip"}, "SOURCE=nowhere.zip"),
         ("sample", {"weights": "nowhere.pth"}, "WEIGHTS=nowhere.pth"),
         ("sample", {"weights": "/"}, "is a folder"),
+        ("own", {"attribution": "/"}, "ATTRIBUTION=/ is a folder"),
     ],
 )
 def test_wrong_presets_are_refused(root: Path, name: str, given: dict[str, str], said: str) -> None:

@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make own", description=__doc__)
     parser.add_argument("photos", nargs="?", default="", help="folder of class folders, or a zip")
     parser.add_argument("--backbone", default="", help="by default mobilenet_v2")
-    for option in ("weights", "negatives", "catalogue"):
+    for option in ("weights", "negatives", "attribution", "catalogue"):
         parser.add_argument(f"--{option}", default="")
     given = vars(parser.parse_args())
     photos, backbone = given.pop("photos"), given.pop("backbone")

@@ -45,7 +45,8 @@ def make(name: str, given: dict[str, str], root: Path = ROOT) -> str:
 
     Args:
         name: a name in `names()`.
-        given: any of source, negatives, weights, catalogue; an empty value counts as not given.
+        given: any of source, negatives, attribution, weights, catalogue; an empty value counts as
+            not given.
         root: the repository.
 
     Raises:
@@ -71,6 +72,9 @@ def _values(given: dict[str, str], root: Path) -> dict[str, str | None]:
     if negatives := given.get("negatives"):
         place, digest = _located(negatives, root, "NEGATIVES")
         values["download.negatives"], values["download.negatives_sha256"] = place, digest
+    if attribution := given.get("attribution"):
+        place, digest = _located(attribution, root, "ATTRIBUTION")
+        values["download.attribution"], values["download.attribution_sha256"] = place, digest
     if weights := given.get("weights"):
         place, digest = _located(weights, root, "WEIGHTS")
         values["train.transfer.weights"], values["train.transfer.weights_sha256"] = place, digest
@@ -92,7 +96,7 @@ def _located(text: str, root: Path, variable: str) -> tuple[str, str | None]:
             f"{variable}={text}: there is no such file or folder in {Path.cwd()}",
             hint="Give its path, absolute or from here.",
         )
-    if path.is_dir() and variable in ("WEIGHTS", "CATALOGUE"):
+    if path.is_dir() and variable in ("ATTRIBUTION", "WEIGHTS", "CATALOGUE"):
         raise LandmarksError(f"{variable}={text} is a folder", hint="Name a file.")
     absolute = path.resolve()
     # Files of the project are named from its root, so that the params hold in every clone.
@@ -112,7 +116,7 @@ def _scalar(value: str | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make preset", description=__doc__)
     parser.add_argument("name", nargs="?", default="")
-    for option in ("source", "weights", "negatives", "catalogue"):
+    for option in ("source", "weights", "negatives", "attribution", "catalogue"):
         parser.add_argument(f"--{option}", default="")
     arguments = vars(parser.parse_args())
     name = arguments.pop("name")

@@ -4,8 +4,10 @@ from html import escape
 
 from app.page import markup, model
 from app.page.markup import percent
-from landmarks.card import ModelCard
+from landmarks.card import LearnedFrom, ModelCard
 from landmarks.errors import LandmarksError
+
+MOST_LICENCES = 8
 
 
 def page() -> None:
@@ -80,7 +82,26 @@ def _licences(card: ModelCard | None) -> list[str]:
         weights = card.licences.get("initial_weights", "")
         began = f"; {weights}" if weights else ""
         texts.append(f"The model that answers here: photos {photos}{began}.")
+        if card.learned_from:
+            texts.append(_learned_from(card.learned_from))
     return texts
+
+
+def _learned_from(known: LearnedFrom) -> str:
+    """Say under which licences the photos are, the commonest first."""
+    order = sorted(known.licences, key=lambda name: (-known.licences[name], name))
+    told = [
+        f"{known.licences[name]:,} of unknown licence"
+        if name == "unknown"
+        else f"{known.licences[name]:,} under {name if name != 'others' else 'other licences'}"
+        for name in order[:MOST_LICENCES]
+    ]
+    if rest := sum(known.licences[name] for name in order[MOST_LICENCES:]):
+        told.append(f"{rest:,} under further ones")
+    return (
+        f"It learned from {markup.many(known.photos, 'photo')} by "
+        f"{markup.many(known.authors, 'known author')}: {'; '.join(told)}."
+    )
 
 
 def _model(card: ModelCard) -> str:

@@ -39,6 +39,24 @@ class Patience:
 PATIENCE = Patience()
 
 
+@dataclass(frozen=True)
+class Form:
+    """What a file must be.
+
+    Attributes:
+        name: in messages.
+        archive: whether it is a zip or a tar; else it is text and no web page.
+        most: bytes that it may have; None for any.
+    """
+
+    name: str
+    archive: bool
+    most: int | None = None
+
+
+ARCHIVE = Form("zip or tar archive", archive=True)
+
+
 def fetch(
     source: str,
     destination: Path,
@@ -47,29 +65,30 @@ def fetch(
     state: Path,
     progress: bool = True,
     patience: Patience = PATIENCE,
+    form: Form = ARCHIVE,
 ) -> None:
-    """Copy an archive from a URL or a path of this machine to `destination`.
+    """Copy a file from a URL or a path of this machine to `destination`.
 
     What came so far is kept in `state` when the connection or this process dies, and the next
-    call continues there if the file is still the same: by ETag, Last-Modified or what the storage
-    tells, and the size. The result must be a zip or a tar.
+    call continues there if the file is the same: by size, and ETag, Last-Modified or the like.
 
     Args:
         source: http(s), any other URL that fsspec reads, or a path.
         sha256: what the file's SHA-256 must be, 64 hexadecimal digits, or None for any.
         state: a folder for partial files, on the same disk as `destination`.
         progress: draw a bar on stderr.
+        form: what the file must be.
 
     Raises:
-        LandmarksError: nothing is at the source, it cannot be reached, it is no archive or has
-            another SHA-256, or the disk is full. `destination` is then as it was.
+        LandmarksError: nothing is at the source, it cannot be reached, it is of another form, too
+            large or has another SHA-256, or the disk is full. `destination` is then as it was.
     """
     partial = Partial(state, source)
     with partial.alone():
         for second_time in (False, True):
-            resumed = _complete(partial, source, sha256, progress, patience)
+            resumed = _complete(partial, source, sha256, progress, patience, form)
             try:
-                _check(partial, source, sha256)
+                _check(partial, source, sha256, form)
                 break
             except LandmarksError:
                 partial.discard()
@@ -81,7 +100,12 @@ def fetch(
 
 
 def _complete(
-    partial: Partial, source: str, sha256: str | None, progress: bool, patience: Patience
+    partial: Partial,
+    source: str,
+    sha256: str | None,
+    progress: bool,
+    patience: Patience,
+    form: Form,
 ) -> bool:
     """Receive until the file is whole, in as many tries as it takes; were there several?"""
     resumed, failures, most = partial.size > 0, 0, partial.size
@@ -97,7 +121,7 @@ def _complete(
     with bar:
         while True:
             try:
-                _receive(partial, source, sha256 is not None, bar, patience)
+                _receive(partial, source, sha256 is not None, bar, patience, form)
                 return resumed
             except Hiccup as hiccup:
                 if isinstance(hiccup, Changed):
@@ -115,7 +139,12 @@ def _complete(
 
 
 def _receive(
-    partial: Partial, source: str, checked: bool, bar: "tqdm[Any]", patience: Patience
+    partial: Partial,
+    source: str,
+    checked: bool,
+    bar: "tqdm[Any]",
+    patience: Patience,
+    form: Form,
 ) -> None:
     """Receive what one connection brings.
 
@@ -129,13 +158,15 @@ def _receive(
     with reading(source, offset, known, patience.timeout) as reply:
         bar.total, bar.n = reply.identity.size, reply.start
         bar.refresh()
+        _check_size(reply.identity.size or 0, partial, source, form)
         judged = False
         with partial.writing(reply.start, reply.identity) as file:
             for chunk in reply.chunks:
                 file.write(chunk)
                 bar.update(len(chunk))
+                _check_size(partial.size, partial, source, form)
                 if not judged and partial.size >= repack.HEAD_BYTES:
-                    judged = _is_archive(partial, source)
+                    judged = _is_of_form(partial, source, form)
     _check_length(partial, reply.identity)
 
 
@@ -147,24 +178,35 @@ def _check_length(partial: Partial, identity: Identity) -> None:
     raise Hiccup(f"the connection ended after {partial.size:,} of {identity.size:,} bytes")
 
 
-def _is_archive(partial: Partial, source: str) -> bool:
+def _check_size(size: int, partial: Partial, source: str, form: Form) -> None:
+    if form.most is not None and size > form.most:
+        partial.discard()
+        raise LandmarksError(
+            f"{shown(source)} has {size:,} bytes, and {form.most:,} are the most that a "
+            f"{form.name} may have",
+            hint=advice(source, "Check `download` in params.yaml."),
+        )
+
+
+def _is_of_form(partial: Partial, source: str, form: Form) -> bool:
     """Judge by the first bytes; True, or an error."""
     head = partial.head(repack.HEAD_BYTES)
-    if repack.kind(head):
-        return True
-    partial.discard()
+    archive = bool(repack.kind(head))
     start = head.lstrip()[:15].lower()
     page = start.startswith((b"<!doctype html", b"<html", b"<?xml"))
-    what = "a web page" if page else "empty" if not head else "another file"
+    if archive == form.archive and (archive or (head and not page)):
+        return True
+    partial.discard()
+    what = "an archive" if archive else "a web page" if page else "another file"
     raise LandmarksError(
-        f"{shown(source)} is no zip or tar archive but {what}",
+        f"{shown(source)} is no {form.name} but {what if head else 'empty'}",
         hint=advice(source, "Check `download` in params.yaml."),
     )
 
 
-def _check(partial: Partial, source: str, sha256: str | None) -> None:
+def _check(partial: Partial, source: str, sha256: str | None, form: Form) -> None:
     """Refuse a file that is complete but wrong."""
-    _is_archive(partial, source)
+    _is_of_form(partial, source, form)
     found = files.sha256(partial.path) if sha256 else None
     if found != sha256:
         raise LandmarksError(

@@ -10,14 +10,18 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from landmarks import params
+from landmarks.data import attribution as sources
 from landmarks.data.duplicates import equal_pairs, near_pairs
 from landmarks.data.roles import ROLES, class_names
 from landmarks.errors import LandmarksError
 
 
-def assign_splits(photos: pd.DataFrame, settings: params.Split) -> pd.DataFrame:
+def assign_splits(
+    photos: pd.DataFrame, settings: params.Split, attribution: pd.DataFrame = sources.EMPTY
+) -> pd.DataFrame:
     """Divide photos by content: neither the order of rows nor the names of files matter.
 
+    - Photos under one of `exclude_licences` are dropped; the others are divided without them.
     - The archive's own test folder stays the test set. Without one, `test_share` of every class.
     - `validation_share` of every class of the rest is for validation. Near-duplicates (the same
       file, or perceptual hashes at most `near_duplicate_distance` bits apart) stay on one side.
@@ -28,6 +32,7 @@ def assign_splits(photos: pd.DataFrame, settings: params.Split) -> pd.DataFrame:
     Args:
         photos: the table that `decode` wrote (`photos.COLUMNS`).
         settings: parameters of the stage.
+        attribution: of the photos, as `read_attribution` returns it.
 
     Returns:
         Columns `COLUMNS`, one row a photo, in the order of `id`.
@@ -42,14 +47,25 @@ def assign_splits(photos: pd.DataFrame, settings: params.Split) -> pd.DataFrame:
     )
     refused = photos["verdict"] != "ok"
     _drop(split, photos.index[refused], "refused: " + photos["reason"][refused])
+    kept = _drop_excluded(split, photos[~refused], settings, attribution)
     # By content, so that whoever comes first below does so in every archive that holds it.
-    usable = photos[~refused].sort_values(["sha1", "class", "path"])
+    usable = kept.sort_values(["sha1", "class", "path"])
     ours = usable[usable["source"] == "archive"]
     negatives = usable[usable["source"] == "negatives"]
     _split_archive(split, ours, settings)
     _split_negatives(split, negatives, ours, settings)
     _check_classes(split[photos["source"] == "archive"])
     return split.astype({"id": "int64"}).reset_index(drop=True)
+
+
+def _drop_excluded(
+    split: pd.DataFrame, photos: pd.DataFrame, settings: params.Split, attribution: pd.DataFrame
+) -> pd.DataFrame:
+    """Drop photos under excluded licences; return the others."""
+    pattern = sources.excluded(attribution, photos.index, settings.exclude_licences)
+    out = pattern != ""
+    _drop(split, photos.index[out], sources.EXCLUDED + " `" + pattern[out] + "`")
+    return photos[~out]
 
 
 def _split_archive(split: pd.DataFrame, ours: pd.DataFrame, settings: params.Split) -> None:
@@ -157,12 +173,16 @@ def _check_classes(split: pd.DataFrame) -> None:
     missing = sorted(classes - set(split.loc[split["role"] == "train", "class"]))
     if missing:
         why = _reasons(split[split["class"].isin(missing)])
+        common = str(next(iter(why.index), "in the test folder"))
         raise LandmarksError(
             f"no photo is left to train on in {len(missing)} of {len(classes)} classes: "
             + ", ".join(missing[:5])
             + (", …" if len(missing) > 5 else "")
-            + f" (most: {next(iter(why.index), 'in the test folder')})",
-            hint="Add readable photos to these folders or leave the folders out.",
+            + f" (most: {common})",
+            hint="Add photos under other licences to these folders, leave them out, or shorten "
+            "split.exclude_licences."
+            if common.startswith(sources.EXCLUDED)
+            else "Add readable photos to these folders or leave the folders out.",
         )
     if len(classes) < 2:
         raise LandmarksError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from landmarks.evaluation import run_export
+from landmarks.report.credits import Credit, credit
 from landmarks.report.galleries import percent
 from landmarks.report.material import Cnn, Material
 from landmarks.report.thumbnails import data_uri, thumbnail
@@ -35,6 +36,7 @@ class Look:
     title: str
     photo: str
     heats: tuple[tuple[str, str, str], ...]
+    credit: Credit | None = None
 
 
 def looks(material: Material) -> list[Look]:
@@ -49,7 +51,7 @@ def looks(material: Material) -> list[Look]:
             (cnn.name, _draw(material, row, maps[cnn.name][place]), _caption(material, cnn, row))
             for cnn in material.cnns
         )
-        found.append(Look(name, thumbnail(material, row, SIDE), heats))
+        found.append(Look(name, thumbnail(material, row, SIDE), heats, credit(material, row)))
     return found
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from landmarks.data.attribution import EXCLUDED
 from landmarks.data.roles import ROLES
+from landmarks.report.credits import Credit, credit
 from landmarks.report.material import Cnn, Material
 from landmarks.report.thumbnails import thumbnail
 
@@ -25,6 +27,7 @@ class Tile:
     title: str
     lines: tuple[tuple[str, str], ...] = ()
     row: int = -1
+    credit: Credit | None = None
 
 
 def percent(share: float) -> str:
@@ -110,8 +113,12 @@ def likeliest_negatives(material: Material, cnn: Cnn) -> list[Tile]:
 
 
 def copies(material: Material) -> list[Tile]:
-    """Return photos that were dropped because they nearly repeat another one."""
+    """Return photos that were dropped because they nearly repeat another one.
+
+    Photos under an excluded licence are not shown.
+    """
     dropped = material.split[material.split["role"] == "dropped"]
+    dropped = dropped[~dropped["reason"].str.startswith(EXCLUDED)]
     ok = material.store.table.loc[dropped.index, "verdict"] == "ok"
     tiles = []
     for row, record in dropped[ok].head(COPIES).iterrows():
@@ -178,4 +185,5 @@ def _highest(rows: NDArray[np.int64], values: NDArray, most: int) -> NDArray[np.
 
 
 def _tile(material: Material, row: int, alt: str, title: str, *lines: tuple[str, str]) -> Tile:
-    return Tile(thumbnail(material, row), alt, title, lines, int(row))
+    found = credit(material, int(row))
+    return Tile(thumbnail(material, row), alt, title, lines, int(row), found)

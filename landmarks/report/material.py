@@ -1,6 +1,6 @@
 """What the page is made of: photos, roles, metrics, and what both exports say of every photo."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from landmarks import card
+from landmarks.data.attribution import EMPTY, read_attribution
 from landmarks.data.roles import class_names, labels, read_split, rows
 from landmarks.data.store import PhotoStore
 from landmarks.errors import LandmarksError
@@ -71,6 +72,7 @@ class Material:
         truth: int64 (N,), the label of each photo; -1 where it shows no known landmark.
         cnns: both CNNs.
         released: name of the one that users get.
+        attribution: what is known of authors and licences, by photo.
     """
 
     store: PhotoStore
@@ -80,6 +82,7 @@ class Material:
     truth: NDArray[np.int64]
     cnns: tuple[Cnn, ...]
     released: str
+    attribution: pd.DataFrame = field(default_factory=EMPTY.copy)
 
     @classmethod
     def read(cls, root: str | Path = ".") -> Self:
@@ -99,7 +102,8 @@ class Material:
         cnns = tuple(_read_cnn(root, name, store, asked, classes) for name in CNNS)
         names = [landmark.name for landmark in cnns[0].card.classes]
         released = read_json(root / "metrics/released.json", "cnn")["cnn"]
-        return cls(store, split, classes, names, truth, cnns, released)
+        attribution = read_attribution(root / "data/attribution.csv", photos=len(split))
+        return cls(store, split, classes, names, truth, cnns, released, attribution)
 
     def rows(self, role: str) -> NDArray[np.int64]:
         """Return the photos of a role, ascending."""

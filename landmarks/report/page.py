@@ -1,5 +1,6 @@
 """From material to the page: one HTML file that needs nothing beside it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from landmarks.report import (
     confusion_chart,
+    credits,
     evidence,
     galleries,
     photo_charts,
@@ -75,15 +77,31 @@ def render(material: Material) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string((_HERE / "page.html").read_text(encoding="utf-8"))
+    photos, results = _photos(material), _results(material)
+    cnns = [_of_cnn(material, cnn) for cnn in material.cnns]
     return template.render(
         style=(_HERE / "page.css").read_text(encoding="utf-8"),
         colours=COLOURS,
         material=material,
         percent=galleries.percent,
-        **_photos(material),
-        **_results(material),
-        cnns=[_of_cnn(material, cnn) for cnn in material.cnns],
+        **photos,
+        **results,
+        cnns=cnns,
+        shares=credits.shares(material),
+        credits=credits.listed(one.credit for one in _shown(photos, results, cnns)),
     )
+
+
+def _shown(
+    photos: dict[str, Any], results: dict[str, Any], cnns: list[dict[str, Any]]
+) -> Iterator[galleries.Tile | evidence.Look]:
+    """Yield every photo of the page."""
+    for name in ("grid", "copies", "suspects"):
+        yield from photos[name]
+    yield from results["looks"]
+    for cnn in cnns:
+        for name in ("mistakes", "alone", "negatives"):
+            yield from cnn[name]
 
 
 def _photos(material: Material) -> dict[str, Any]:

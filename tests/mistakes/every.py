@@ -4,10 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from mistakes import archives, commands, machine, parameters, photos, pipelines, servers, training
+from mistakes import (
+    archives,
+    commands,
+    machine,
+    parameters,
+    photos,
+    pipelines,
+    servers,
+    sources,
+    training,
+)
 
 CASES = (
     *(*archives.FILES, *archives.INSIDE, *servers.SERVERS, *photos.PHOTOS, *photos.TABLES),
+    *sources.SOURCES,
     *(*parameters.PARAMETERS, *parameters.CATALOGUE, *parameters.ENVIRONMENT),
     *(*training.TRAINING, *training.LATER, *machine.DISK, *machine.STOPS),
     *(*commands.PREDICT, *commands.PRESET, *pipelines.PIPELINE),

@@ -68,6 +68,7 @@ PARAMETERS = (
     case("params-choice", setting("train.scratch.auto_augment", "autoaugment")),
     case("params-release", setting("release.model", "newest")),
     case("params-yes", setting("calibrate.temperature", "yes")),
+    case("params-list", setting("split.exclude_licences", "CC BY-NC*")),
     case("params-checksum", setting("download.sha256", "abc")),
     case("params-warmup", setting("train.scratch.lr_warmup_epochs", 5)),
     case(

@@ -51,7 +51,7 @@ SMALL = {
 LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
     "new": (),
     "downloaded": (("stages.download",),),
-    "decoded": (("stages.decode",),),
+    "decoded": (("stages.decode",), ("stages.attribution",)),
     "split": (("stages.split",), ("stages.stats",)),
     "trained": (("stages.train", "scratch"), ("stages.calibrate", "scratch")),
     "exported": (("stages.export", "scratch"), ("stages.evaluate", "scratch")),

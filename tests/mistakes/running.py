@@ -154,7 +154,7 @@ def _become(folder: str, command: tuple[str, ...], setting: Setting, output: str
     ):
         if size is not None:
             resource.setrlimit(limit, (size, size))
-    if command[0] == "stages.download":
+    if command[0] in ("stages.download", "stages.attribution"):
         _make_haste(setting.silence)
     before = _memory("VmRSS")
     try:
@@ -186,9 +186,11 @@ def _obey_permissions() -> None:
 
 
 def _make_haste(silence: float) -> None:
-    from landmarks.data import download
+    from landmarks.data.attributing import attribute
+    from landmarks.data.download import download
     from landmarks.data.fetch import Patience
 
     haste = Patience(tries=4, first_wait=0.01, longest_wait=0.5, timeout=silence)
-    assert download.download.__kwdefaults__ is not None
-    download.download.__kwdefaults__["patience"] = haste
+    for patient in (download, attribute):
+        assert patient.__kwdefaults__ is not None
+        patient.__kwdefaults__["patience"] = haste

@@ -12,9 +12,9 @@ import page_visit as visit
 import pytest
 from PIL import Image
 
-from app.page import answers, downloads, examples, figures, markup
+from app.page import about, answers, downloads, examples, figures, markup
 from app.page.verdicts import verdicts
-from landmarks import images, params
+from landmarks import card, images, params
 from landmarks.data.sample.__main__ import UNSEEN_SEED
 from landmarks.predictor import Predictor
 from landmarks.tagging import worldmap
@@ -172,4 +172,23 @@ def test_words_follow_from_the_figures() -> None:
     assert any(
         text.startswith(f"Finds {figures.landmark(worst['class'])} least") and not good
         for text, good in said.items()
+    )
+
+
+def test_the_licences_of_the_photos_are_told(predictor: Predictor) -> None:
+    licences = {
+        "unknown": 40,
+        "MIT": 2,
+        "CC BY 2.0": 1200,
+        "others": 9,
+        **dict.fromkeys("abcde", 1),
+    }
+    known = card.LearnedFrom(photos=sum(licences.values()), authors=1, licences=licences)
+    before = about._licences(predictor.card)
+    told = predictor.card.model_copy(update={"learned_from": known})
+    assert about._licences(told)[:-1] == before
+    assert about._licences(told)[-1] == (
+        "It learned from 1,256 photos by 1 known author: 1,200 under CC BY 2.0; 40 of unknown "
+        "licence; 9 under other licences; 2 under MIT; 1 under a; 1 under b; 1 under c; 1 under d; "
+        "1 under further ones."
     )

@@ -103,7 +103,7 @@ def traced(built: Clone, strace: None, tmp_path_factory: pytest.TempPathFactory)
         run("release", other)
     other = clone.copy(top / "own photos")
     _own_photos(other, top)
-    for name in ("download", "decode", "split"):
+    for name in ("download", "decode", "attribution", "split"):
         run(name, other)
     params = yaml.safe_load((clone.folder / "params.yaml").read_text(encoding="utf-8"))
     return Traced(clone, pipeline, seen, params)
@@ -116,8 +116,9 @@ def _set(clone: Clone, key: str, value: str) -> None:
 
 
 def _own_photos(clone: Clone, folder: Path) -> None:
-    """Set an archive without a test folder, and negatives, both known by their hashes."""
+    """Set an archive without a test folder, negatives and authors, all known by their hashes."""
     archive, negatives = folder / "photos.zip", folder / "negatives.zip"
+    authors = folder / "authors.csv"
     shutil.copy(clone.folder / "data/negatives.zip", negatives)
     with (
         zipfile.ZipFile(clone.folder / "data/landmark_images.zip") as sample,
@@ -126,8 +127,11 @@ def _own_photos(clone: Clone, folder: Path) -> None:
         for member in sample.namelist():
             if "train/" in member:
                 own.writestr(member.rpartition("train/")[2], sample.read(member))
-    for key, path in (("source", archive), ("negatives", negatives)):
+        first = own.namelist()[0]
+    authors.write_text(f"id,url,author,license,title\n{first},,Ann,CC BY 4.0,\n")
+    for key, path in (("source", archive), ("negatives", negatives), ("attribution", authors)):
         _set(clone, f"download.{key}", str(path))
+    _set(clone, "download.attribution_sha256", _sha256(authors))
     _set(clone, "download.sha256", _sha256(archive))
     _set(clone, "download.negatives_sha256", _sha256(negatives))
 

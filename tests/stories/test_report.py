@@ -23,7 +23,7 @@ LIMIT_MB = 8
 SURE = 12
 SECTIONS = {
     *("words", "photos", "learning", "accuracy", "landmarks"),
-    *("mistakes", "trust", "unknown", "evidence"),
+    *("mistakes", "trust", "unknown", "evidence", "sources"),
 }
 
 
