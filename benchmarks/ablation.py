@@ -220,6 +220,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help=f"of a run; 1/{SHARE} of the recipe's")
     parser.add_argument("--name", help="folder in results/; the preset's name by default")
     given = parser.parse_args()
+    if given.epochs is not None and given.epochs < 1:
+        raise LandmarksError(f"--epochs is {given.epochs}", hint="Give 1 or more.")
     project = given.project.absolute()
     os.chdir(ROOT)
     recipes, data = read_project(project)

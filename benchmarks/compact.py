@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from benchmarks.speed import ROUNDS, WARM_UP, machine, milliseconds
+from benchmarks.speed import ROUNDS, WARM_UP, Forward, machine, milliseconds
 from landmarks import card, files, metrics
 from landmarks.data.roles import labels, rows
 from landmarks.errors import LandmarksError, run
@@ -102,7 +102,7 @@ def compare(source: Path, photos: Photos, timed: int) -> dict[str, dict[str, flo
             name: run_export(folder, "onnx", photos.store.pixels, every, name)
             for name, folder in folders.items()
         }
-        ways = {
+        ways: dict[str, Forward] = {
             name: Predictor.load(folder, "onnx", threads=1).probabilities
             for name, folder in folders.items()
         }
@@ -149,10 +149,12 @@ def main() -> None:
         raise LandmarksError("there are too few validation photos", hint="Give more photos.")
     found = compare(source, photos, given.photos)
     target = Path("results") / (given.name or preset_name()) / "compact.json"
-    facts = {"machine": machine(), "rounds": ROUNDS, "cnn": card.read(source).cnn}
-    files.write_json(target, facts | {"precisions": found})
+    cnn = card.read(source).cnn
+    kept = files.read_json(target) if target.exists() else {}
+    facts = {"machine": machine(), "rounds": ROUNDS, "photos": given.photos}
+    files.write_json(target, kept | {cnn: facts | {"precisions": found}})
     print(table(found))
-    print(f"validation photos, ONNX Runtime, 1 thread -> {target}")
+    print(f"{cnn}: validation photos, ONNX Runtime, 1 thread -> {target}")
 
 
 if __name__ == "__main__":

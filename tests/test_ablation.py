@@ -16,8 +16,10 @@ from small_training import settings_with, stripes
 
 from benchmarks import ablation
 from landmarks import params
+from landmarks.errors import LandmarksError
 from landmarks.training import Trainer
 
+ROOT = Path(__file__).resolve().parents[1]
 RECIPE = {
     "auto_augment": "trivial",
     "random_erase": 0.1,
@@ -40,7 +42,7 @@ def threads() -> Iterator[None]:
 
 
 def real(cnn: str) -> Any:
-    return getattr(params.load(ablation.ROOT / "presets/landmarks50-cpu.yaml").train, cnn)
+    return getattr(params.load(ROOT / "presets/landmarks50-cpu.yaml").train, cnn)
 
 
 def test_each_ingredient_of_the_recipe_is_left_out_and_nothing_else() -> None:
@@ -65,7 +67,7 @@ def test_a_short_schedule_shrinks_all_that_is_counted_in_time() -> None:
     short = ablation.short(real("scratch"), 12)
     assert (short.epochs, short.patience, short.lr_warmup_epochs) == (12, 12, 0.4)
     assert short.model_ema_decay == pytest.approx(0.99)  # of 0.998 for 60 epochs
-    sample = params.load(ablation.ROOT / "presets/sample.yaml").train.transfer
+    sample = params.load(ROOT / "presets/sample.yaml").train.transfer
     frozen = ablation.short(sample, 3)
     assert isinstance(frozen, params.Transfer) and frozen.freeze_epochs == 1
     untouched = ablation.changed(short, real("scratch").model_dump()).model_dump()
@@ -142,7 +144,7 @@ def built(tmp_path: Path) -> Path:
     (folder / "data/normalization.json").write_text(
         json.dumps({"mean": [0.5] * 3, "std": [0.2] * 3})
     )
-    tree = yaml.safe_load((ablation.ROOT / "presets/sample.yaml").read_text())
+    tree = yaml.safe_load((ROOT / "presets/sample.yaml").read_text())
     tree["train"]["scratch"] = settings_with("scratch", **RECIPE).model_dump()
     tree["decode"]["photo_size"] = SIZE
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
@@ -176,9 +178,9 @@ def _elsewhere(tmp_path: Path) -> Path:
     """A checkout of ours that a test may write to."""
     folder = tmp_path / "ours"
     folder.mkdir()
-    shutil.copy(ablation.ROOT / "dvc.yaml", folder)
+    shutil.copy(ROOT / "dvc.yaml", folder)
     for name in ("landmarks", "stages", "presets"):
-        (folder / name).symlink_to(ablation.ROOT / name)
+        (folder / name).symlink_to(ROOT / name)
     return folder
 
 
@@ -197,5 +199,5 @@ def test_an_ingredient_that_does_not_exist_is_an_error(
 ) -> None:
     monkeypatch.chdir(built)
     monkeypatch.setattr(sys, "argv", ["ablation", "--project", str(built), "--only", "salt"])
-    with pytest.raises(ablation.LandmarksError, match="no ingredient is called 'salt'"):
+    with pytest.raises(LandmarksError, match="no ingredient is called 'salt'"):
         ablation.main()

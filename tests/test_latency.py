@@ -1,5 +1,7 @@
 """An architecture is timed without being trained, and all are timed in one way."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from torch import nn
 from benchmarks import latency, plain
 from landmarks import params
 from landmarks.export import count_flops
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def network() -> nn.Module:
@@ -54,7 +58,7 @@ def test_all_are_measured_from_stored_pixels_to_logits() -> None:
 
 
 def test_our_cnns_are_those_that_the_parameters_describe() -> None:
-    settings = params.load(latency.ROOT / "presets/landmarks50-cpu.yaml")
+    settings = params.load(ROOT / "presets/landmarks50-cpu.yaml")
     scratch, transfer = (latency.ours(settings, cnn, 50) for cnn in ("scratch", "transfer"))
     assert (scratch.side, transfer.side, scratch.stored) == (160, 224, 256)
     assert scratch.mirror and transfer.mirror
