@@ -20,6 +20,9 @@ KNOWN_THRESHOLD = 0.5
 FORMAT_VERSION = 2
 """Raised when an older `landmarks` would misread the card; new optional fields do not raise it."""
 
+Precision = Literal["float32", "float16", "int8"]
+"""What numbers the weights are kept as; the answers are float32 in any case."""
+
 Sha256 = Field(pattern="^[0-9a-f]{64}$")
 
 
@@ -107,7 +110,9 @@ class ModelCard(BaseModel):
     `classes` stand in the order of the probabilities; `data` holds the SHA-256 of the tables that
     say which photos were learned from, `params` that of the parameters that made the model.
     `invented` marks a model of the built-in sample, which may never place a real photo.
-    `learned_from` is None where nobody told whose the photos are.
+    `learned_from` is None where nobody told whose the photos are. `flops` are the floating-point
+    operations that one photo costs, two for each multiply-add, as `export.count_flops` counts
+    them. `precision` is that of the weights in the ONNX file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -123,6 +128,8 @@ class ModelCard(BaseModel):
     known: Known
     thresholds: Thresholds
     parameters: int = Field(ge=0)
+    flops: int | None = Field(default=None, ge=0)
+    precision: Precision = "float32"
     data: dict[str, str]
     params: str
     versions: dict[str, str]

@@ -109,7 +109,8 @@ def evaluate(
 
     Returns:
         The figures of the ONNX file: `metrics.summary` with `ece_perfect`, `parameters` (count),
-        `onnx_bytes` and `torchscript_bytes`, `metrics.unknown_summary`, and
+        `gflops` of one photo (10^9 operations, where the card tells), `onnx_bytes` and
+        `torchscript_bytes`, `metrics.unknown_summary`, and
         `metrics.naming_summary` above the card's one threshold (`precise_…`) and above those of
         the classes (`precise_by_class_…`). Then its outputs for `rows` and for `negatives`.
 
@@ -133,6 +134,8 @@ def evaluate(
         "onnx_bytes": described.files[card.ONNX].bytes,
         "torchscript_bytes": described.files[card.TORCHSCRIPT].bytes,
     }
+    if described.flops is not None:
+        figures["gflops"] = round(described.flops / 1e9, metrics.DECIMALS)
     figures |= metrics.unknown_summary(
         ours.known_score, theirs.known_score, photos.kinds, described.known.threshold
     )

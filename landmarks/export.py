@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from torch.utils.flop_counter import FlopCounterMode
 
 from landmarks import deployable, files, images, models
 from landmarks.agreement import Difference, agreement, check_agreement, run_eager
@@ -127,7 +129,8 @@ def export_cnn(
         deployable.write_files(parts, fresh)
         info = models.load_weights(parts.weights)[1]
         size = photos.store.pixels.shape[1]
-        card = make_card(info, parts.calibration, catalogue, size, origin, fresh)
+        flops = count_flops(eager, size)
+        card = make_card(info, parts.calibration, catalogue, size, origin, fresh, flops)
         files.write_json(fresh / CARD, card.to_json())
         onnx = Predictor.load(fresh, "onnx", threads=1)
         torchscript = Predictor.load(fresh, "torchscript")
@@ -149,6 +152,7 @@ def make_card(
     size: int,
     origin: Origin,
     folder: Path,
+    flops: int,
 ) -> ModelCard:
     """Describe the two files in `folder`; `size` is that of the stored photos, pixels."""
     known = calibration["known"]
@@ -170,6 +174,7 @@ def make_card(
         ),
         thresholds=Thresholds.model_validate(calibration["thresholds"]),
         parameters=info.parameters,
+        flops=flops,
         data=origin.data,
         params=origin.params,
         # Without the build, so that CPU and CUDA wheels of PyTorch leave the same card.
@@ -182,6 +187,21 @@ def make_card(
 
 def _record(path: Path) -> FileRecord:
     return FileRecord(sha256=files.sha256(path), bytes=path.stat().st_size)
+
+
+def count_flops(module: torch.nn.Module, size: int) -> int:
+    """Return the floating-point operations of one forward pass, as PyTorch counts them.
+
+    A multiply-add counts as two, and only convolutions and matrix products count: half of it is
+    what papers call MACs, and often FLOPs.
+
+    Args:
+        module: takes uint8 (1, 3, size, size), on the CPU.
+        size: of the photo, pixels.
+    """
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(torch.zeros(1, 3, size, size, dtype=torch.uint8))
+    return int(counter.get_total_flops())
 
 
 def varied(photos: Photos) -> Iterator[tuple[str, NDArray[np.uint8]]]:

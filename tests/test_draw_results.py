@@ -1,4 +1,4 @@
-"""The picture in the README shows the collected figures, and is the same file each time."""
+"""The pictures of results show the collected figures, and are the same files each time."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pytest
 
 from landmarks.errors import LandmarksError
 from landmarks.files import write_json
-from tools.draw_results import draw, interval
+from tools.cost_table import interval
+from tools.draw_results import draw, draw_latency
 
 FIGURES = {
     "test_accuracy": {"mean": 0.8, "sd": None, "n": 1},
@@ -45,3 +46,30 @@ def test_the_picture_is_drawn_and_repeats_itself(results: Path) -> None:
 def test_a_picture_of_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LandmarksError, match=r"summary\.json"):
         draw(tmp_path)
+
+
+def time_them(results: Path, **milliseconds: float) -> None:
+    timed = {name: {"milliseconds": value} for name, value in milliseconds.items()}
+    write_json(results / "latency.json", {"architectures": timed})
+
+
+def test_accuracy_stands_against_time_and_who_was_not_timed_is_named(results: Path) -> None:
+    pytest.importorskip("matplotlib")
+    rival = {"test_accuracy": 0.6, "test_accuracy_low": 0.5, "test_accuracy_high": 0.7}
+    rivals = {"backbone": "mobilenet_v2", "rivals": {"course_scratch": rival, "tuned": rival}}
+    write_json(results / "rivals.json", rivals)
+    time_them(results, scratch=4.0, mobilenet_v2=9.0)
+    picture, left_out = draw_latency(results)
+    assert left_out == ["transfer", "course_scratch"]
+    assert picture == results / "plots/latency.svg"
+    first = picture.read_bytes()
+    assert b"#d9822b" in first and b"#3b82c4" not in first
+    assert draw_latency(results)[0] == picture and picture.read_bytes() == first
+    time_them(results, scratch=4.0, mobilenet_v2=9.0, transfer=5.0, course_scratch=7.0)
+    assert draw_latency(results) == (picture, [])
+    assert b"#3b82c4" in picture.read_bytes()
+
+
+def test_nothing_is_drawn_where_nothing_was_timed(results: Path) -> None:
+    assert draw_latency(results) == (None, ["scratch", "transfer"])
+    assert not (results / "plots").exists()

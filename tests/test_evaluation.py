@@ -13,6 +13,7 @@ from torch import nn
 from landmarks import card, environment, inference
 from landmarks.errors import LandmarksError
 from landmarks.evaluation import Unseen, check_agreement, evaluate, run_export
+from landmarks.files import write_json
 from landmarks.plots import write_scores, write_tables
 from landmarks.prediction import Outputs
 
@@ -65,6 +66,19 @@ def test_an_engineer_reads_how_good_the_exported_files_are(export: Path, tmp_pat
     assert tables["per_class"]["class"].tolist() == CLASSES
     assert tables["confusion_pairs"]["n"].sum() == 10
     assert tables["reliability"]["n"].sum() == 100
+
+
+def test_what_a_photo_costs_is_told_where_the_card_knows_it(export: Path) -> None:
+    pixels, labels = photos()
+    unseen = Unseen(np.arange(9), labels[:9], CLASSES, np.arange(0), np.array([], str))
+
+    def figures() -> dict[str, float]:
+        return evaluate(export, pixels, unseen, bins=15, label="scratch")[0]
+
+    assert "gflops" not in figures()  # a card of an earlier version
+    described = card.read(export).model_copy(update={"flops": 1_234_567_000})
+    write_json(export / card.CARD, described.to_json())
+    assert figures()["gflops"] == 1.234567
 
 
 def test_only_the_rows_asked_for_are_measured_in_their_order(export: Path) -> None:

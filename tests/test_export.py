@@ -19,6 +19,7 @@ import pytest
 import torch
 from small_project import INPUT_SIZE, SIZE, model, picture, project
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from landmarks import agreement, backbones, card, deployable, export, files, images, known, models
 from landmarks.errors import LandmarksError
@@ -96,6 +97,21 @@ def test_the_card_says_all_that_is_needed_to_use_and_trust_the_model(exported: P
     }
     assert tree["invented"] is True  # by the country codes of its catalogue
     assert {"torch", "torchvision", "onnx", "onnxruntime"} <= tree["versions"].keys()
+    assert tree["precision"] == "float32"
+
+
+def test_the_card_counts_what_a_photo_costs_and_its_mirror_image_costs_the_same_again(
+    exported: Path,
+) -> None:
+    network = models.load_weights(project().weights)[0]
+    with torch.no_grad(), FlopCounterMode(display=False) as bare:
+        network(torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE))
+    counted = card.read(exported).flops
+    assert counted is not None
+    # Beside the network there is only the score of being known, a few thousand at most.
+    assert bare.get_total_flops() <= counted < 1.01 * bare.get_total_flops()
+    mirrored = export.count_flops(deployable.build(project().parts(mirror=True)), SIZE)
+    assert mirrored == pytest.approx(2 * counted, rel=0.01)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -13,6 +13,7 @@ import yaml
 from landmarks import files
 from landmarks.errors import LandmarksError, run
 from tools.confidence_table import confidence_table
+from tools.cost_table import cost_table
 
 ROOT = Path(__file__).resolve().parents[1]
 CNNS = ("scratch", "transfer")
@@ -25,7 +26,7 @@ PLACES = (
 )
 """Parameters that may name a place on one machine."""
 
-_NOT_ABOUT_PHOTOS = ("parameters", "onnx_bytes", "torchscript_bytes", "temperature")
+_NOT_ABOUT_PHOTOS = ("parameters", "gflops", "onnx_bytes", "torchscript_bytes", "temperature")
 _DECIMALS = 6
 
 
@@ -199,6 +200,7 @@ def collect(name: str, runs: list[Path], root: Path = ROOT) -> Path:
     summary = summarise(figures)
     files.write_json(target / "summary.json", summary)
     files.write_text(target / "confidence.md", confidence_table(summary))
+    files.write_text(target / "cost.md", cost_table(target))
     return target
 
 
@@ -220,7 +222,8 @@ def main() -> None:
         accuracy = figures["test_accuracy"]
         spread = "" if accuracy["sd"] is None else f" ± {accuracy['sd']:.2%}"
         print(f"  {cnn}: test accuracy {accuracy['mean']:.2%}{spread} (n = {accuracy['n']})")
-    print((target / "confidence.md").read_text(encoding="utf-8"), end="")
+    for table in ("confidence.md", "cost.md"):
+        print((target / table).read_text(encoding="utf-8"), end="")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Draws results/NAME/ as one picture: test accuracy of both CNNs, and how they learned."""
+"""Draws results/NAME/: accuracy of both CNNs and how they learned, and accuracy against time."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pandas as pd
 from landmarks import files
 from landmarks.errors import LandmarksError, run
 from tools.collect_results import CNNS, ROOT, preset_name
+from tools.cost_table import Cost, costs, interval
 
 COLOURS = {"scratch": "#d9822b", "transfer": "#3b82c4"}
 INK, GRID = "#7d8590", "#7d859040"
@@ -37,22 +40,13 @@ _STYLE: Any = {
 }
 
 
-def interval(figures: dict[str, Any]) -> tuple[float, float]:
-    """Return what the whisker spans: the 95 % interval of one run, or mean ± sd of several."""
-    accuracy = figures["test_accuracy"]
-    if accuracy["sd"] is None:
-        return figures["test_accuracy_low"]["mean"], figures["test_accuracy_high"]["mean"]
-    return accuracy["mean"] - accuracy["sd"], accuracy["mean"] + accuracy["sd"]
-
-
-def draw(folder: Path) -> Path:
-    """Draw a collected result as `results.svg` in its folder, the same bytes each time.
+@contextmanager
+def _picture(target: Path, *size: float, **layout: Any) -> Iterator[Any]:
+    """Yield the axes of a new picture, and write it, the same bytes each time, when drawn.
 
     Raises:
-        LandmarksError: the folder holds no results, or matplotlib is not installed.
+        LandmarksError: matplotlib is not installed.
     """
-    summary = files.read_json(folder / "summary.json")
-    curves = {cnn: pd.read_csv(folder / "metrics" / cnn / "training.csv") for cnn in CNNS}
     try:
         import matplotlib
 
@@ -63,15 +57,69 @@ def draw(folder: Path) -> Path:
             "matplotlib is not installed", hint="Run `make setup` to install what is pinned."
         ) from None
     with pyplot.rc_context(_STYLE):
-        figure, (left, right) = pyplot.subplots(1, 2, figsize=(9.6, 3.0), width_ratios=(1, 1.25))
-        _draw_accuracy(left, summary)
-        _draw_curves(right, curves)
+        figure, axes = pyplot.subplots(figsize=size, **layout)
+        yield axes
         figure.tight_layout(w_pad=3)
-        target = folder / "results.svg"
         with files.replacing(target) as temporary:
             figure.savefig(temporary, format="svg", transparent=True, metadata={"Date": None})
         pyplot.close(figure)
+
+
+def draw(folder: Path) -> Path:
+    """Draw a collected result as `results.svg` in its folder, the same bytes each time.
+
+    Raises:
+        LandmarksError: the folder holds no results, or matplotlib is not installed.
+    """
+    summary = files.read_json(folder / "summary.json")
+    curves = {cnn: pd.read_csv(folder / "metrics" / cnn / "training.csv") for cnn in CNNS}
+    target = folder / "results.svg"
+    with _picture(target, 9.6, 3.0, ncols=2, width_ratios=(1, 1.25)) as (left, right):
+        _draw_accuracy(left, summary)
+        _draw_curves(right, curves)
     return target
+
+
+def draw_latency(folder: Path) -> tuple[Path | None, list[str]]:
+    """Draw test accuracy against milliseconds a photo as `plots/latency.svg`.
+
+    Returns:
+        The picture, None where nothing was timed; and the names of those that are left out of it,
+        because their time was not measured.
+    """
+    every = costs(folder)
+    timed = [cost for cost in every if cost.milliseconds is not None]
+    if not timed:
+        return None, [cost.name for cost in every]
+    target = folder / "plots" / "latency.svg"
+    with _picture(target, 7.2, 4.2) as axes:
+        for cost in timed:
+            _draw_point(axes, cost)
+        axes.set(
+            title="Accuracy on test against time",
+            xlabel="milliseconds a photo on one CPU core",
+            ylabel="% of the test photos",
+            xlim=(0, 1.45 * max(cost.milliseconds or 0 for cost in timed)),  # room for names
+        )
+        axes.margins(y=0.12)
+    return target, [cost.name for cost in every if cost.milliseconds is None]
+
+
+def _draw_point(axes: Any, cost: Cost) -> None:
+    colour = COLOURS.get(cost.name, INK)
+    x, y = cost.milliseconds, 100 * cost.accuracy
+    if cost.low is not None and cost.high is not None:
+        axes.plot([x, x], [100 * cost.low, 100 * cost.high], color=colour, linewidth=1.2)
+    axes.plot(x, y, marker="o" if cost.ours else "s", markersize=7, color=colour)
+    axes.annotate(
+        f"{cost.name.replace('_', ' ')}, {y:.1f}",
+        (x, y),
+        (9, 0),
+        textcoords="offset points",
+        va="center",
+        color=colour,
+        weight="bold" if cost.ours else "normal",
+    )
 
 
 def _draw_accuracy(axes: Any, summary: dict[str, Any]) -> None:
@@ -112,8 +160,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.draw_results", description=__doc__)
     parser.add_argument("--name", help="folder in results/; the preset's name by default")
     arguments = parser.parse_args()
-    target = draw(ROOT / "results" / (arguments.name or preset_name()))
-    print(f"drawn: {target.relative_to(ROOT)}")
+    folder = ROOT / "results" / (arguments.name or preset_name())
+    print(f"drawn: {draw(folder).relative_to(ROOT)}")
+    picture, left_out = draw_latency(folder)
+    if picture:
+        print(f"drawn: {picture.relative_to(ROOT)}")
+    if left_out:
+        print(
+            f"no time was measured for {', '.join(left_out)}: `python -m benchmarks.latency` does"
+        )
 
 
 if __name__ == "__main__":

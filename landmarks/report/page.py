@@ -47,6 +47,7 @@ FIGURES = (
     Row("precise_recall", "photos that get a sure, right name", "share"),
     Row("parameters", "weights, millions", "millions"),
     Row("onnx_bytes", "ONNX file, MB", "millions"),
+    Row("gflops", "GFLOPs a photo, two for each multiply-add", "number"),
     Row("n", "test photos", "count"),
 )
 """Those that a metrics file has are shown, in this order."""

@@ -1,0 +1,299 @@
+"""Makes a smaller copy of an exported model: weights in 16 bits, or convolutions in 8."""
+
+import argparse
+import contextlib
+import io
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+from landmarks import card, files
+from landmarks.card import CARD, ONNX
+from landmarks.data.roles import class_names, labels, read_split, rows
+from landmarks.data.store import PhotoStore
+from landmarks.errors import LandmarksError, run
+from landmarks.evaluation import run_export
+
+LOSS = 0.005
+"""Share of the validation photos that a copy may name worse than the original."""
+
+PRECISIONS = tuple(one for one in get_args(card.Precision) if one != "float32")
+
+CALIBRATION_PHOTOS, _BATCH = 128, 8
+"""Train photos, unlabelled, whose activations give the ranges of the 8 bits."""
+
+PERCENTILE = 99.99
+"""Share of the activations that the 8 bits cover: the rare largest would coarsen all others."""
+
+_SMALL = 256  # numbers; a tensor with less is not worth a node that widens it
+_QUANTIZED = ("Conv", "Relu", "Clip")
+
+
+def fold_norms(model: ModelProto) -> None:
+    """Multiply each batch norm into the convolution before it, in place.
+
+    Weights that two convolutions share, as those of a photo and its mirror image, stay shared.
+    """
+    graph = model.graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    makers = {output: node for node in graph.node for output in node.output}
+    uses = [name for node in graph.node for name in node.input]
+    folded: dict[tuple[str, ...], list[TensorProto]] = {}
+    for norm in [node for node in graph.node if node.op_type == "BatchNormalization"]:
+        convolution = makers.get(norm.input[0])
+        if convolution is None or convolution.op_type != "Conv" or len(convolution.input) > 2:
+            continue
+        if uses.count(norm.input[0]) > 1:
+            continue
+        key = (convolution.input[1], *norm.input[1:])
+        if key not in folded:
+            arrays = [numpy_helper.to_array(tensors[name]) for name in key]
+            epsilon = next((one.f for one in norm.attribute if one.name == "epsilon"), 1e-5)
+            kernel, bias = _folded(arrays, epsilon)
+            folded[key] = [
+                numpy_helper.from_array(kernel, f"{key[0]}.folded"),
+                numpy_helper.from_array(bias, f"{key[0]}.bias"),
+            ]
+        convolution.input[1:] = [tensor.name for tensor in folded[key]]
+        convolution.output[0] = norm.output[0]
+        graph.node.remove(norm)
+    graph.initializer.extend(tensor for pair in folded.values() for tensor in pair)
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)
+
+
+def _folded(
+    arrays: list[NDArray[np.float32]], epsilon: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    kernel, gain, shift, mean, variance = (array.astype(np.float64) for array in arrays)
+    factor = gain / np.sqrt(variance + epsilon)
+    scaled = kernel * factor.reshape(-1, 1, 1, 1)
+    return scaled.astype(np.float32), (shift - mean * factor).astype(np.float32)
+
+
+def float16(model: ModelProto) -> ModelProto:
+    """Keep weights as float16 and widen them when the model is loaded: it computes in float32.
+
+    ONNX Runtime does the widening once, when it starts.
+    """
+    fold_norms(model)
+    casts = []
+    for tensor in model.graph.initializer:
+        wide = tensor.data_type == TensorProto.FLOAT
+        if not wide or np.prod(tensor.dims, dtype=np.int64) < _SMALL:
+            continue
+        name, narrow = tensor.name, f"{tensor.name}.float16"
+        values = numpy_helper.to_array(tensor)
+        if np.abs(values).max() > np.finfo(np.float16).max:
+            continue
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), narrow))
+        casts.append(helper.make_node("Cast", [narrow], [name], narrow, to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def between_convolutions(model: ModelProto) -> set[str]:
+    """Return the names of the convolutions, and of all nodes on a way from one to another."""
+    ways: list[set[str]] = []
+    for nodes, ins, outs in (
+        (list(model.graph.node), "input", "output"),
+        (list(model.graph.node)[::-1], "output", "input"),
+    ):
+        reached, found = set[str](), set[str]()
+        for node in nodes:
+            if node.op_type == "Conv" or reached.intersection(getattr(node, ins)):
+                found.add(node.name)
+                reached.update(getattr(node, outs))
+        ways.append(found)
+    return ways[0] & ways[1]
+
+
+class _Photos:
+    """Batches of photos, as ONNX Runtime's calibration reads them, a few at a time."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self.pixels = pixels
+        self.set_range(0, len(self))
+
+    def __len__(self) -> int:
+        return -(-len(self.pixels) // _BATCH)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self.places = iter(range(start_index * _BATCH, end_index * _BATCH, _BATCH))
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        start = next(self.places, None)
+        if start is None:
+            return None
+        batch = self.pixels[start : start + _BATCH].transpose(0, 3, 1, 2)
+        return {"pixels": np.ascontiguousarray(batch)}
+
+
+def int8(model: ModelProto, pixels: NDArray[np.uint8]) -> ModelProto:
+    """Compute the convolutions and what is between them in 8 bits, the rest in float32.
+
+    Weights have a scale a channel, activations one a tensor (Jacob et al. 2018, arXiv:1712.05877).
+    x86 processors without VNNI may cut off its sums: measure there with `benchmarks.compact`.
+
+    Args:
+        model: float32.
+        pixels: uint8 (N, S, S, 3), photos whose activations give the scales.
+    """
+    from onnxruntime import quantization as ort
+
+    fold_norms(model)
+    inside = between_convolutions(model)
+    with tempfile.TemporaryDirectory() as folder, _silence():
+        target = Path(folder) / ONNX
+        ort.quantize_static(
+            model,
+            target,
+            _Photos(pixels),
+            quant_format=ort.QuantFormat.QDQ,
+            op_types_to_quantize=list(_QUANTIZED),
+            per_channel=True,
+            activation_type=ort.QuantType.QUInt8,
+            weight_type=ort.QuantType.QInt8,
+            nodes_to_exclude=[n.name for n in model.graph.node if n.name not in inside],
+            calibrate_method=ort.CalibrationMethod.Percentile,
+            extra_options={
+                "CalibPercentile": PERCENTILE,
+                "CalibTensorRangeSymmetric": False,
+                "CalibStridedMinMax": 1,  # batch by batch, or all activations stay in memory
+            },
+        )
+        return onnx.load(target)
+
+
+@contextlib.contextmanager
+def _silence() -> Any:
+    """Keep back what the quantizer prints and logs."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+class Photos:
+    """Photos of a built project: to find scales with, and to check with."""
+
+    def __init__(self, data: Path) -> None:
+        self.store = PhotoStore.open(data / "photos")
+        self.split = read_split(data / "split.csv", photos=len(self.store.table))
+
+    def for_scales(self) -> NDArray[np.uint8]:
+        """Return train photos, the same ones each time."""
+        ids = rows(self.split, "train")
+        by_content = np.argsort(self.store.table.loc[ids, "sha1"].to_numpy(str), kind="stable")
+        return np.array(self.store.pixels[np.sort(ids[by_content[:CALIBRATION_PHOTOS]])])
+
+    def check(self, folder: Path) -> None:
+        """Check that a model knows the classes of these photos.
+
+        Raises:
+            LandmarksError: it knows others.
+        """
+        names = [landmark.class_name for landmark in card.read(folder).classes]
+        if names != class_names(self.split):
+            raise LandmarksError(
+                f"{folder} was made for other classes than these photos have",
+                hint="Give the data that it was trained on.",
+            )
+
+    def accuracy(self, folder: Path, label: str) -> float:
+        """Return the share of the validation photos that a model names rightly."""
+        val = rows(self.split, "val")
+        answers = run_export(folder, "onnx", self.store.pixels, val, label)
+        return float((answers.probabilities.argmax(axis=1) == labels(self.split, val)).mean())
+
+
+def write_copy(source: Path, target: Path, precision: card.Precision, photos: Photos) -> None:
+    """Write a copy of the model in `source` at another precision, ONNX and card, into `target`.
+
+    Raises:
+        LandmarksError: `source` holds no model, a damaged one, or a copy.
+    """
+    described = card.read(source)
+    if described.precision != "float32":
+        raise LandmarksError(
+            f"{source} is {described.precision} already", hint="Name the model it was made from."
+        )
+    model = onnx.load_from_string(card.read_verified(source, ONNX, described))
+    changes: dict[card.Precision, Callable[[], ModelProto]] = {
+        "float16": lambda: float16(model),
+        "int8": lambda: int8(model, photos.for_scales()),
+    }
+    target.mkdir(parents=True, exist_ok=True)
+    content = changes[precision]().SerializeToString(deterministic=True)
+    with files.replacing(target / ONNX) as temporary:
+        temporary.write_bytes(content)
+    record = card.FileRecord(sha256=files.sha256(target / ONNX), bytes=len(content))
+    copied = described.model_copy(update={"precision": precision, "files": {ONNX: record}})
+    files.write_json(target / CARD, copied.to_json())
+
+
+def compact(
+    source: Path, target: Path, precision: card.Precision, photos: Photos
+) -> tuple[float, float]:
+    """Write a smaller copy, if it is as good on validation photos but for `LOSS`.
+
+    Returns:
+        The share of the validation photos that the original and the copy name rightly.
+
+    Raises:
+        LandmarksError: the copy is worse; `target` stays as it was.
+    """
+    fresh = target.with_name(f".{target.name}.{os.getpid()}.part")
+    photos.check(source)
+    try:
+        write_copy(source, fresh, precision, photos)
+        before, after = photos.accuracy(source, "original"), photos.accuracy(fresh, precision)
+        if before - after > LOSS + 1e-9:
+            raise LandmarksError(
+                f"in {precision} the model names {after:.1%} of the validation photos rightly, "
+                f"instead of {before:.1%}, so no copy was written",
+                hint="Keep the original, or choose another precision.",
+            )
+        target.mkdir(parents=True, exist_ok=True)
+        for name in (ONNX, CARD):  # the card last: it vouches for the other
+            os.replace(fresh / name, target / name)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return before, after
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.compact", description=__doc__)
+    parser.add_argument("--precision", choices=PRECISIONS, required=True)
+    parser.add_argument("--model", type=Path, default=Path("models/landmarks"))
+    parser.add_argument("--data", type=Path, default=Path("data"), help="that it was trained on")
+    parser.add_argument("--to", type=Path, help="a new folder; MODEL-PRECISION by default")
+    given = parser.parse_args()
+    target = given.to or given.model.with_name(f"{given.model.name}-{given.precision}")
+    if target.resolve() == given.model.resolve():
+        raise LandmarksError(f"{target} is the model itself", hint="Name another folder with --to.")
+    before, after = compact(given.model, target, given.precision, Photos(given.data))
+    old, new = ((folder / ONNX).stat().st_size / 1e6 for folder in (given.model, target))
+    print(
+        f"{target}: {new:.1f} MB instead of {old:.1f}, {after:.1%} of the validation photos right "
+        f"instead of {before:.1%}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
