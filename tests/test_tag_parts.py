@@ -80,6 +80,8 @@ def test_a_part_comes_back_as_it_was_and_old_ones_go(tmp_path: Path, folder: Pat
     there.finish({every[0].file})
     kept = {every[0].file, "mine.parquet", "_SUCCESS"}
     assert {path.name for path in there.folder.iterdir()} == kept
+    with pytest.raises(LandmarksError, match="1 of 2 parts are not in .*: machines wrote them to"):
+        there.finish({every[0].file, every[1].file})
     there.begin()
     assert not (there.folder / "_SUCCESS").exists()
 
@@ -93,5 +95,5 @@ def test_a_part_that_is_damaged_or_gone_is_named(tmp_path: Path, folder: Path) -
     with pytest.raises(LandmarksError, match="cannot be read"):
         list(there.rows(shard, folder))
     (tmp_path / "parts" / shard.file).write_bytes(b"PAR1 cut off")
-    with pytest.raises(LandmarksError, match="remove the file"):
+    with pytest.raises(LandmarksError, match="Remove the file"):
         list(there.rows(shard, folder))

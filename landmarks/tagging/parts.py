@@ -21,6 +21,10 @@ _DONE = "_SUCCESS"
 """Written when all parts are there, as Hadoop's jobs do; readers of Parquet pass over it."""
 
 _MOST_BYTES = 1 << 30
+_REACHED = (
+    "All machines must reach that folder: name such a one with --state or --parquet FOLDER/, and "
+    "run the same command again."
+)
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,7 @@ class Parts:
         except (OSError, ValueError, ArrowException) as error:
             raise LandmarksError(
                 f"{where} cannot be read: {error}",
-                hint="If all machines reach that folder, remove the file and run the same command "
-                "again; otherwise name one that they reach with --state.",
+                hint=f"Remove the file if it is there. {_REACHED}",
             ) from error
 
     def begin(self) -> None:
@@ -130,8 +133,19 @@ class Parts:
         stores.remove(self.folder / _DONE)
 
     def finish(self, names: set[str]) -> None:
-        """Remove parts of other shards, as of photos that are gone, and say that all is there."""
-        for name in self.names() - names:
+        """Remove parts of other shards, as of photos that are gone, and say that all is there.
+
+        Raises:
+            LandmarksError: not all is there.
+        """
+        there = self.names()
+        if lacking := names - there:
+            raise LandmarksError(
+                f"{len(lacking)} of {len(names)} parts are not in {self.folder}: machines wrote "
+                "them to disks of their own, or they were removed",
+                hint=_REACHED,
+            )
+        for name in there - names:
             stores.remove(self.folder / name)
         with stores.replacing(self.folder / _DONE) as done:
             done.touch()

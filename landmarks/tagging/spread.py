@@ -41,6 +41,9 @@ WINDOW = 4096
 DEATHS = 5
 """Times that a shard is begun anew after its worker died: a photo may be what kills it."""
 
+READ_BACK = 16
+"""Shards that are read in any case: their workers may have written to disks of their own."""
+
 _AGAIN = "What is done is kept: mend that and run the same command again."
 
 
@@ -140,12 +143,12 @@ def tag(options: Options, tally: "Tally") -> None:
     ):
         cut = shards(walk(job.folder, tally.complain), job.folder, asked)
         while window := list(islice(cut, WINDOW)):
-            every |= {shard.file for shard in window}
             for shard, counts in hands.whole(window, there):
-                bar.update(len(shard.photos))
-                if opened or counts is None:
+                if opened or counts is None or len(every) < READ_BACK:
                     counts = _written(job, shard, opened)
+                every.add(shard.file)
                 tally.add(counts)
+                bar.update(len(shard.photos))
     if not tally.complaints:  # else some of its photos may still be there
         job.parts.finish(every)
 

@@ -195,13 +195,19 @@ def mark(where: Place) -> str:
 
 
 def head(where: Remote, size: int) -> bytes:
-    """Return the first bytes of a file; nothing where they cannot be read."""
+    """Return the first bytes of a file; nothing where it is gone or not open to us.
+
+    Raises:
+        LandmarksError: its store does not answer.
+    """
     if not where.size:
         return b""
     try:
-        return bytes(where.fs.cat_file(where.path, 0, min(size, where.size)))
-    except Exception:  # whoever reads all of it will say why
+        return bytes(where.fs.cat_file(where.path, start=0, end=min(size, where.size)))
+    except (FileNotFoundError, PermissionError):
         return b""
+    except Exception as error:
+        raise _unanswered(str(where), error) from error
 
 
 def read(where: Place, most: int) -> bytes:
@@ -219,8 +225,11 @@ def read(where: Place, most: int) -> bytes:
             return file.read()
     if where.size is not None and where.size > most:
         raise TooLarge
+    if where.size == 0:
+        return b""
     try:
-        return bytes(where.fs.cat_file(where.path))
+        # From the first byte on, or s3fs would ask for the size again.
+        return bytes(where.fs.cat_file(where.path, start=0))
     except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:
