@@ -84,10 +84,11 @@ class Predictor:
         if threads is not None and threads < 1:
             raise LandmarksError(f"threads is {threads}", hint="Give 1 or more.")
         card = cards.read(folder)
-        start, name = {
+        starts: dict[str, tuple[Callable[..., _Forward], str]] = {
             "onnx": (partial(_onnx_forward, cuda=cuda), cards.ONNX),
             "torchscript": (_torchscript_forward, cards.TORCHSCRIPT),
-        }[runtime]
+        }
+        start, name = starts[runtime]
         content = cards.read_verified(folder, name, card)
         predictor = cls(card, start(content, threads, Path(folder) / name), runtime)
         answered = predictor._forward(np.zeros((1, 3, 1, 1), np.uint8)).probabilities.shape[-1]

@@ -70,20 +70,23 @@ def test_a_part_comes_back_as_it_was_and_old_ones_go(tmp_path: Path, folder: Pat
     strange = os.fsdecode(b"caf\xe9.jpg")
     (folder / strange).write_bytes(b"")
     every = list(shards(found(folder), folder, ""))
-    there = Parts(tmp_path / "parts")
+    place = tmp_path / "parts"
+    there = Parts(place)
     assert there.names() == set()
     for shard in every:
         there.write(shard, rows(shard))
         assert list(there.rows(shard, folder)) == rows(shard)
+        reasons = [{"reason": None} for _ in shard.photos]
+        assert list(there.rows(shard, folder, ("reason",))) == reasons
     assert any(row["path"] == strange for row in there.rows(every[-1], folder))
-    (there.folder / "mine.parquet").write_bytes(b"")
+    (place / "mine.parquet").write_bytes(b"")
     there.finish({every[0].file})
     kept = {every[0].file, "mine.parquet", "_SUCCESS"}
-    assert {path.name for path in there.folder.iterdir()} == kept
+    assert {path.name for path in place.iterdir()} == kept
     with pytest.raises(LandmarksError, match="1 of 2 parts are not in .*: machines wrote them to"):
         there.finish({every[0].file, every[1].file})
     there.begin()
-    assert not (there.folder / "_SUCCESS").exists()
+    assert not (place / "_SUCCESS").exists()
 
 
 def test_a_part_that_is_damaged_or_gone_is_named(tmp_path: Path, folder: Path) -> None:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from stories.storages import free_port
@@ -26,7 +27,11 @@ pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
+from landmarks import card  # noqa: E402
+from landmarks.errors import LandmarksError  # noqa: E402
 from landmarks.tagging import parts, spread  # noqa: E402
+from landmarks.tagging.cluster import Cluster as Wanted  # noqa: E402
+from landmarks.tagging.cluster import connected, room  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -60,6 +65,13 @@ class Machines:
 
     def tag(self, library: Library, *options: str | Path) -> Done:
         return library.tag("--engine", "ray", "--ray-address", self.cluster.address, *options)
+
+    def parts(self, url: str) -> list[dict[str, Any]]:
+        """Return the rows of a folder of Parquet files in the order of the other tables."""
+        assert self.store.exists(f"{url}/_SUCCESS")
+        folder = url.removeprefix("s3://")
+        rows = pq.read_table(folder, filesystem=self.store).to_pylist()
+        return sorted(plain(rows), key=lambda row: (row["path"].count("/"), row["path"]))
 
     @property
     def nodes(self) -> list[Any]:
@@ -130,26 +142,27 @@ def workers(node: Any) -> list[psutil.Process]:
 
 def test_a_bucket_gets_the_rows_of_the_local_engine(library: Library, machines: Machines) -> None:
     fill(library)
-    here, wanted = library.folder, local_rows(library)
-    local = library.top / "local.csv"
-    library.tag("--csv", local, "--state", library.top / "journal")
-    library.folder = upload(machines.store, here, "library")  # type: ignore[assignment]
+    wanted, table = local_rows(library), library.top / "local.csv"
+    library.tag("--csv", table, "--state", library.top / "journal")
+    library.folder = upload(machines.store, library.folder, "library")  # type: ignore[assignment]
     out = f"s3://{BUCKET}/out"
-    given = ("--csv", f"{out}/rows.csv", "--json", f"{out}/rows.json")
-    done = machines.tag(library, *given, "--parquet", f"{out}/rows.parquet")
+    given = ("--csv", f"{out}/rows.csv", "--json", f"{out}/rows.json", "--parquet", f"{out}/rows/")
+    done = machines.tag(library, *given)
     assert done.returncode == 1 and "photos: 9: 4 named" in done.stdout, done.stderr
     assert done.stderr == "", "Ray has nothing to say"
-    rows = machines.store.cat_file(f"{BUCKET}/out/rows.json")
-    assert plain(json.loads(rows)) == wanted
-    assert len(written(library.state)) > 2, "more than one shard"
-    theirs = machines.store.cat_file(f"{BUCKET}/out/rows.csv").decode("utf-8")
-    assert without_times(theirs) == without_times(local.read_text(encoding="utf-8"))
-    # A folder that all machines reach is as good; names in it need not be text.
-    library.folder = here
-    (here / os.fsdecode(b"caf\xe9.jpg")).write_bytes(photo(RED, 77))
-    table = library.top / "ray.json"
-    assert machines.tag(library, "--json", table).returncode == 1
-    assert ray_rows(table) == local_rows(library) and len(ray_rows(table)) == 10
+    assert plain(json.loads(machines.store.cat_file(f"{out}/rows.json"))) == wanted
+    theirs = machines.store.cat_file(f"{out}/rows.csv").decode("utf-8")
+    assert without_times(theirs) == without_times(table.read_text(encoding="utf-8"))
+    assert machines.parts(f"{out}/rows") == wanted
+    assert len(machines.store.glob(f"{out}/rows/part-*")) > 2, "more than one shard"
+    # The folder of parts follows that of photos.
+    machines.store.rm_file(f"{library.folder}/no extension")
+    machines.store.pipe_file(f"{library.folder}/new.jpg", photo(GREY, 5))
+    done = machines.tag(library, "--parquet", f"{out}/rows/")
+    said = "photos: 9: 3 named, 2 unsure, 2 unknown, 2 unreadable\n"
+    assert done.stdout == said, done.stderr
+    paths = {row["path"] for row in machines.parts(f"{out}/rows")}
+    assert paths == {row["path"] for row in wanted} - {"no extension"} | {"new.jpg"}
 
 
 def without_times(text: str) -> list[dict[str, Any]]:
@@ -170,102 +183,88 @@ def test_a_machine_that_dies_loses_and_doubles_nothing(
         seen.append(len(written(library.state)))
         machines.cluster.remove_node(victim, allow_graceful=False)
 
-    thread = threading.Thread(target=kill)
-    thread.start()
     table = library.top / "ray.json"
-    done = machines.tag(library, "--json", table)
-    thread.join()
+    with in_background(kill):
+        done = machines.tag(library, "--json", table)
     machines.cluster.add_node(**NODE)  # in its place
     assert done.returncode == 0, done.stderr
     assert 2 < seen[0] < len(written(library.state)), "it died half-way"
     assert ray_rows(table) == local_rows(library)
 
 
-def test_a_driver_that_dies_is_continued(library: Library, machines: Machines) -> None:
-    put_slow_photos(library, 60)
+def test_a_run_that_ends_early_is_continued(
+    library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_slow_photos(library, 50)
+    library.put(os.fsdecode(b"caf\xe9.jpg"), photo(RED, 77))  # a name that is no text
     table = library.top / "ray.json"
-    command = [sys.executable, "-c", DRIVER, "tag", library.folder, "--model", library.model]
-    command += ["--state", library.state, "--json", table, "--engine", "ray"]
+    given = [library.folder, "--model", library.model, "--state", library.state, "--json", table]
+    command = [sys.executable, "-c", DRIVER, "tag", *map(str, given), "--engine", "ray"]
     driver = subprocess.Popen([*command, "--ray-address", machines.cluster.address])
     wait_until(lambda: len(written(library.state)) > 2)
     driver.kill()
     driver.wait()
-    assert not table.exists()
     wait_until(lambda: not any(map(workers, machines.nodes)))
-    kept = written(library.state)
-    assert machines.tag(library, "--json", table).returncode == 0
-    after = written(library.state)
-    assert 2 < len(kept) < len(after) and kept.items() <= after.items(), "none was done twice"
-    assert ray_rows(table) == local_rows(library)
-    before = after
-    assert machines.tag(library, "--json", table).returncode == 0
-    assert written(library.state) == before, "there was nothing to do"
-
-
-def test_a_photo_that_ends_its_workers_is_named(
-    library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_slow_photos(library, 30)
-    monkeypatch.setattr(spread, "DEATHS", 0)
+    first = written(library.state)
 
     def kill() -> None:
-        wait_until(lambda: len(written(library.state)) > 1)
-        for node in machines.nodes:
-            for process in workers(node):
-                process.kill()
+        wait_until(lambda: len(written(library.state)) > len(first) + 2)
+        for process in [*workers(machines.nodes[0]), *workers(machines.nodes[1])]:
+            process.kill()
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    table = library.top / "ray.json"
-    done = machines.tag(library, "--json", table)
-    thread.join()
-    assert done.returncode == 1 and not table.exists()
+    with monkeypatch.context() as patch, in_background(kill):
+        patch.setattr(spread, "DEATHS", 0)
+        done = machines.tag(library, "--json", table)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
     assert "error: 1 workers died at one of the photos from" in done.stderr
-    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert not table.exists()
+    second = written(library.state)
     assert machines.tag(library, "--json", table).returncode == 0
+    third = written(library.state)
+    assert 2 < len(first) < len(second) < len(third)
+    assert first.items() <= second.items() <= third.items(), "none was done twice"
     assert ray_rows(table) == local_rows(library)
+    assert machines.tag(library, "--json", table).returncode == 0
+    assert written(library.state) == third, "there was nothing to do"
 
 
-def test_parts_can_be_the_table_and_follow_the_folder(library: Library, machines: Machines) -> None:
-    import pyarrow.parquet as pq
-
-    for number in range(9):
-        library.put(f"{number}.jpg", photo(RED, number))
-    out = f"{BUCKET}/parts"
-
-    def paths() -> list[str]:
-        assert machines.store.exists(f"{out}/_SUCCESS")
-        return sorted(pq.read_table(out, filesystem=machines.store)["path"].to_pylist())
-
-    assert machines.tag(library, "--parquet", f"s3://{out}/").returncode == 0
-    assert paths() == [f"{number}.jpg" for number in range(9)]
-    (library.folder / "3.jpg").unlink()
-    library.put("new.jpg", photo(GREY))
-    done = machines.tag(library, "--parquet", f"s3://{out}/")
-    assert done.stdout == "photos: 9: 8 named, 0 unsure, 1 unknown, 0 unreadable\n"
-    assert paths() == ["0.jpg", "1.jpg", "2.jpg", *(f"{n}.jpg" for n in range(4, 9)), "new.jpg"]
+@contextmanager
+def in_background(work: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    thread.join()
 
 
 def test_what_a_worker_lacks_is_said_in_one_line(
     library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library.put("a.jpg", photo(RED))
-    for options, said in {
-        ("--cpus-per-worker", "3"): "the cluster has 2 processors and 0 GPUs, and each worker",
-        ("--gpus-per-worker", "1"): "the cluster has 2 processors and 0 GPUs, and each worker",
-        ("--xmp",): "--engine ray writes tables: --xmp is for a folder of this machine",
-        ("--dry-run",): "--engine ray knows no --dry-run",
-    }.items():
-        done = machines.tag(library, *options)
-        assert done.returncode == 1 and said in done.stderr
-        assert len(done.stderr.splitlines()) == 1 and done.stdout == ""
+    with connected(Wanted(machines.cluster.address)):
+        assert room(Wanted()) == 2 and room(Wanted(cpus=2)) == 1 and room(Wanted(workers=7)) == 7
+        for wanted in (Wanted(cpus=3), Wanted(gpus=0.5)):
+            with pytest.raises(LandmarksError, match="the cluster has 2 processors and 0 GPUs"):
+                room(wanted)
     # What only the driver reaches, as a disk of its own would be.
     done = machines.tag(library, "--state", "memory://state")
     assert done.returncode == 1 and "All machines must reach that folder" in done.stderr
-    monkeypatch.setattr(spread.cards, "read_verified", lambda *given: b"damaged on its way")
+    monkeypatch.setattr(card, "read_verified", lambda *given: b"damaged on its way")
     done = machines.tag(library)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
     assert "error: worker on " in done.stderr and "landmarks.onnx" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--xmp", "--engine ray writes tables: --xmp is for a folder of this machine"),
+        ("--undo", "--engine ray writes tables: --undo is for a folder of this machine"),
+        ("--dry-run", "--engine ray knows no --dry-run"),
+    ],
+)
+def test_what_the_engine_does_not_do_is_said(library: Library, option: str, said: str) -> None:
+    done = library.tag("--engine", "ray", option)
+    assert done.returncode == 1 and said in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_a_cluster_that_does_not_answer_is_said_at_once(library: Library) -> None:

@@ -114,11 +114,11 @@ class Options:
             parquet.check()
         files = [one for one in (*self.tables, self.review) if one]
         for one in files:
-            stores.check_file(one)
-        if self.parts:
-            stores.check_bucket(self.parts)
-        if self.state:
-            stores.check_bucket(self.state)
+            if isinstance(one, Path) and one.is_dir():
+                raise LandmarksError(f"{one} is a folder", hint="Name a file to write.")
+        for where in (*files, self.parts, self.state):
+            if where:
+                stores.check_bucket(where)
         named = {one.resolve() if isinstance(one, Path) else one for one in files}
         if len(named) < len(files):
             raise LandmarksError("two tables have one name", hint="Name a file for each.")

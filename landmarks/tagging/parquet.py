@@ -84,7 +84,8 @@ def rows(content: bytes, columns: Sequence[str] | None = None) -> Iterator[dict[
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for row in pq.read_table(pa.BufferReader(content), columns=columns).to_pylist():
+    wanted = None if columns is None else list(columns)
+    for row in pq.read_table(pa.BufferReader(content), columns=wanted).to_pylist():
         if "time" in row:
             row["time"] = row["time"].isoformat(timespec="seconds")
         yield row

@@ -121,19 +121,16 @@ def _tag(options: Options, state: Path, tally: Tally) -> None:
 
 def _photos(options: Options, tally: Tally) -> Iterator[Found]:
     """Walk the folder with a progress bar where a person looks on."""
-    folder, here, total = options.folder, None, None
+    folder, total = options.folder, None
+    here: Path | None = None
     if sys.stderr.isatty() and isinstance(folder, Path):
         total = sum(1 for _ in walk(folder, lambda path, reason: None))
     bar: Iterable[Found] = tqdm(
         walk(folder, tally.complain), total=total, unit=" photos", disable=None, smoothing=0.05
     )
     for found in bar:
-        if (
-            options.xmp
-            and not options.dry_run
-            and (folder := stores.local(found.path).parent) != here
-        ):
-            here = folder
+        if options.xmp and not options.dry_run and stores.local(found.path).parent != here:
+            here = stores.local(found.path).parent
             clear_leftovers(here, names="*.xmp.*")  # of a run that was killed
         yield found
 

@@ -127,22 +127,11 @@ def check_folder(folder: Place) -> None:
         raise LandmarksError(f"{folder}: {what}", hint="Name the folder of your photos.")
 
 
-def check_file(where: Place) -> None:
-    """Refuse a file that cannot be written, as far as can be told before the work begins.
-
-    Raises:
-        LandmarksError: it is a folder, or in a bucket that is not there or not open to us.
-    """
-    if isinstance(where, Path) and where.is_dir():
-        raise LandmarksError(f"{where} is a folder", hint="Name a file to write.")
-    check_bucket(where)
-
-
 def check_bucket(where: Place) -> None:
-    """Refuse a bucket that is not there; other stores have none.
+    """Refuse a file or folder in a bucket that is not there, before the work begins.
 
     Raises:
-        LandmarksError: it is missing, or not open to us.
+        LandmarksError: the bucket is missing, or not open to us.
     """
     if isinstance(where, Path) or not _in_bucket(where.fs):
         return
