@@ -56,7 +56,7 @@ def seconds(photos: Path, model: Path, *options: str) -> float:
         start = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         taken = time.perf_counter() - start
-        if done.returncode:
+        if done.returncode or done.stderr:
             raise LandmarksError(f"{' '.join(command)} failed: {done.stderr.strip()}")
     return taken
 

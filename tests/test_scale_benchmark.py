@@ -13,7 +13,6 @@ from landmarks.errors import LandmarksError  # noqa: E402
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_both_engines_are_timed_over_the_same_photos(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

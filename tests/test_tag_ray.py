@@ -33,7 +33,7 @@ from landmarks.tagging import parts, spread  # noqa: E402
 from landmarks.tagging.cluster import Cluster as Wanted  # noqa: E402
 from landmarks.tagging.cluster import connected, room  # noqa: E402
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
 QUICK_TO_NOTICE = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}

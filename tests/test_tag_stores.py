@@ -158,3 +158,44 @@ def test_without_fsspec_or_ray_it_is_said_what_brings_them(library: Library) -> 
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ.copy())
         assert done.returncode == 1 and f"needs {missing}, which is not installed" in done.stderr
         assert done.stderr.endswith('`pip install "landmarks[scale]"` brings what it needs.\n')
+
+
+def test_a_table_that_cannot_be_put_leaves_the_old_one(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file("/tables/rows.csv", b"old")
+
+    def full(local: str, path: str) -> None:
+        memory.pipe_file(path, Path(local).read_bytes()[:100])
+        raise OSError("no space left")
+
+    monkeypatch.setattr(memory, "put_file", full)
+    done = library.tag("--csv", "memory://tables/rows.csv")
+    assert done.returncode == 1
+    assert "error: memory://tables/rows.csv cannot be used: no space left. Mend" in done.stderr
+    assert memory.find("/tables") == ["/tables/rows.csv"]
+    assert memory.cat_file("/tables/rows.csv") == b"old"
+
+
+def test_a_store_that_fails_half_way_ends_the_run_and_makes_no_rows(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = fsspec.filesystem("memory")
+    for number in range(20):
+        memory.pipe_file(f"/failing/{number}.jpg", photo(RED, number))
+    read = memory.cat_file
+
+    def slow_down(path: str, **given: Any) -> Any:
+        if path.endswith("7.jpg"):
+            raise OSError("Please reduce your request rate")
+        return read(path, **given)
+
+    monkeypatch.setattr(memory, "cat_file", slow_down)
+    library.folder, table = "memory://failing", library.top / "t.csv"  # type: ignore[assignment]
+    done = library.tag("--csv", table)
+    assert done.returncode == 1 and "Please reduce your request rate" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not table.exists()
+    monkeypatch.undo()
+    assert library.tag("--csv", table).returncode == 0
+    assert table.read_text().count(",named,") == 20

@@ -55,6 +55,7 @@ def connected(wanted: Cluster) -> Iterator[None]:
         LandmarksError: there is none.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # the rest is for Ray's own makers
     import ray
 
     address = wanted.address or os.environ.get("RAY_ADDRESS") or _HERE
@@ -66,12 +67,13 @@ def connected(wanted: Cluster) -> Iterator[None]:
     _check_answers(address)
     before = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(
-            address,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            **(here if address == _HERE else {}),
-        )
+        with _hushed():
+            ray.init(
+                address,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                **(here if address == _HERE else {}),
+            )
     except Exception as error:  # it has no common base class for its errors
         raise _no_cluster(address, first_line(error)) from error
     if threading.current_thread() is threading.main_thread():
@@ -81,6 +83,19 @@ def connected(wanted: Cluster) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Drop what is written to stderr past Python: that Ray has read RAY_BACKEND_LOG_LEVEL."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _keep_quiet() -> None:

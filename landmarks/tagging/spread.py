@@ -9,6 +9,7 @@ import hashlib
 import pickle
 import socket
 import tempfile
+import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -237,15 +238,19 @@ class _Hands:
 
         wanted = self._wanted
         rows = [{"shard": pickle.dumps(shard)} for shard in todo]
-        return ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-            Worker,
-            fn_constructor_args=(self._packed,),
-            batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=min(cluster.room(wanted), len(rows))),
-            num_cpus=wanted.cpus,
-            num_gpus=wanted.gpus or None,
-            max_task_retries=DEATHS,
-        )
+        data = ray.data.from_items(rows, override_num_blocks=len(rows))
+        with warnings.catch_warnings():
+            # Ray 2.64 is to have a name of its own for `max_task_retries`, and 2.60 has not.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return data.map_batches(
+                Worker,
+                fn_constructor_args=(self._packed,),
+                batch_size=1,
+                compute=ray.data.ActorPoolStrategy(size=min(cluster.room(wanted), len(rows))),
+                num_cpus=wanted.cpus,
+                num_gpus=wanted.gpus or None,
+                max_task_retries=DEATHS,
+            )
 
 
 def _deadly(shard: Shard) -> LandmarksError:
