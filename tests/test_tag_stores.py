@@ -173,7 +173,7 @@ def test_a_table_that_cannot_be_put_leaves_the_old_one(
     monkeypatch.setattr(memory, "put_file", full)
     done = library.tag("--csv", "memory://tables/rows.csv")
     assert done.returncode == 1
-    assert "error: memory://tables/rows.csv cannot be used: no space left. Mend" in done.stderr
+    assert "error: memory:///tables/rows.csv cannot be used: no space left. Mend" in done.stderr
     assert memory.find("/tables") == ["/tables/rows.csv"]
     assert memory.cat_file("/tables/rows.csv") == b"old"
 
