@@ -22,14 +22,16 @@ import numpy as np
 from benchmarks.tagging import draw
 from landmarks import environment
 from landmarks.errors import LandmarksError, run
-from landmarks.predictor import DEFAULT_FOLDER
+from landmarks.predictor import DEFAULT_FOLDER, Predictor
 from landmarks.tagging import parts, tables
 from landmarks.tagging.parquet import COLUMNS
 from landmarks.tagging.parts import Parts, shards
+from landmarks.tagging.reading import BATCH
 from landmarks.tagging.walk import walk
 
 BILLION = 1_000_000_000
 DRAWN = 12
+REPEATS = 5
 SIZES = {"12 megapixels": (4000, 3000), "1 megapixel": (1152, 864)}
 
 
@@ -61,8 +63,15 @@ def seconds(photos: Path, model: Path, *options: str) -> float:
     return taken
 
 
-def measure(photos: Path, model: Path, rounds: int) -> None:
-    """Print a table: seconds to start, photos a second and core, ratio to the local engine."""
+def measure(photos: Path, model: Path, rounds: int, price: float) -> None:
+    """Print a table: seconds to start, photos a second and core, what a billion would cost.
+
+    Args:
+        photos: folder of photos.
+        model: folder of the model.
+        rounds: the median of so many is taken.
+        price: of an hour of one core, $.
+    """
     total = len(list(photos.iterdir()))
     engines = {"local": (), "ray": ("--engine", "ray")}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in engines}
@@ -74,7 +83,7 @@ def measure(photos: Path, model: Path, rounds: int) -> None:
             for name, options in engines.items():
                 pair = seconds(one, model, *options), seconds(photos, model, *options)
                 taken[name].append(pair)
-    print("| engine | start, s | all, s | photos/s | a core | times local | core-hours a billion |")
+    print("| engine | start, s | all, s | photos/s | a core | times local | a billion |")
     print("|---|---|---|---|---|---|---|")
     first = None
     for name, pairs in taken.items():
@@ -84,7 +93,27 @@ def measure(photos: Path, model: Path, rounds: int) -> None:
         a_core = rate / environment.cores()
         hours = BILLION / a_core / 3600
         numbers = f"{start:.1f} | {whole:.1f} | {rate:.1f} | {a_core:.1f} | {rate / first:.2f}"
-        print(f"| {name} | {numbers} | {hours:,.0f} |")
+        print(f"| {name} | {numbers} | {hours:,.0f} core-hours, ${hours * price:,.0f} |")
+
+
+def measure_parts(photos: Path, model: Path, price: float) -> None:
+    """Print where the processor time of a photo goes: other work on the machine hardly counts."""
+    predictor = Predictor.load(model, threads=1)
+    files = [path.read_bytes() for path in sorted(photos.iterdir())[:DRAWN]]
+    start = time.process_time()
+    pixels = [predictor.prepare(content) for content in files]
+    decoding = (time.process_time() - start) / len(files)
+    batch = np.stack((pixels * BATCH)[:BATCH])
+    start = time.process_time()
+    for _ in range(REPEATS):
+        predictor.classify(batch)
+    answering = (time.process_time() - start) / REPEATS / BATCH
+    hours = BILLION * (decoding + answering) / 3600
+    print(f"\nprocessor time of a photo: {decoding * 1e3:.1f} ms to decode, ", end="")
+    print(
+        f"{answering * 1e3:.1f} ms for the model; {1 / (decoding + answering):.1f} photos/s a core"
+    )
+    print(f"a billion of that: {hours:,.0f} core-hours, ${hours * price:,.0f}")
 
 
 def measure_driver(photos: int) -> None:
@@ -136,6 +165,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path(DEFAULT_FOLDER))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=20_000, help="photos for the driver's part")
+    parser.add_argument("--price", type=float, default=0.045, help="of an hour of a core, $")
     args = parser.parse_args()
     machine = f"{environment.cores()} cores, load {os.getloadavg()[0]:.1f}"
     packages = ", ".join(f"{name} {version(name)}" for name in ("ray", "pillow", "onnxruntime"))
@@ -147,7 +177,8 @@ def main() -> None:
             print(
                 f"\n{args.draw} photos of {size}, {megabytes:.1f} MB each, {args.rounds} rounds\n"
             )
-            measure(photos, args.model.absolute(), args.rounds)
+            measure(photos, args.model.absolute(), args.rounds, args.price)
+            measure_parts(photos, args.model, args.price)
     measure_driver(args.rows)
 
 

@@ -18,10 +18,16 @@ def test_both_engines_are_timed_over_the_same_photos(
 ) -> None:
     photos = scale.many(tmp_path / "photos", 40, (640, 480))
     assert len({path.read_bytes() for path in photos.iterdir()}) == 40
-    scale.measure(photos, write_model(tmp_path / "model"), rounds=1)
+    model = write_model(tmp_path / "model")
+    scale.measure(photos, model, rounds=1, price=0.1)
+    scale.measure_parts(photos, model, price=0.1)
     said = capsys.readouterr().out
+    assert re.search(r"ms to decode, [\d.]+ ms for the model; [\d.]+ photos/s a core", said)
     rows = re.findall(r"^\| (local|ray) \| ([\d.]+) \| ([\d.]+) \|", said, re.MULTILINE)
     assert [name for name, _, _ in rows] == ["local", "ray"]
+    for hours, dollars in re.findall(r"([\d,]+) core-hours, \$([\d,]+)", said):
+        tenth = int(hours.replace(",", "")) / 10
+        assert int(dollars.replace(",", "")) == pytest.approx(tenth, abs=1)
 
 
 def test_a_command_that_fails_is_an_error(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def fill(library: Library) -> None:
     library.put("notes.txt", b"no photo")
     library.put("raw.nef", b"II*\0 raw")
     library.put(".hidden/x.jpg", photo(RED, 9))
+    library.put("2019/.hidden.jpg", photo(RED, 10))
 
 
 def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
