@@ -90,6 +90,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     monkeypatch.setattr(parts, "SIZE", 2)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return Library(tmp_path, write_model(tmp_path / "model"))
 
 
