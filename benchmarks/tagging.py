@@ -27,6 +27,7 @@ from landmarks.files import sha256
 from landmarks.predictor import DEFAULT_FOLDER, Predictor
 from landmarks.tagging.journal import Journal
 from landmarks.tagging.reading import Reader
+from landmarks.tagging.stores import local
 from landmarks.tagging.walk import Found, walk
 
 Names = list[str]
@@ -173,7 +174,7 @@ def main() -> None:
     print(f"{machine}, Python {platform.python_version()}, {packages}")
     with _folder() as folder:
         if args.photos:
-            found = [one.path for one in walk(args.photos, lambda path, reason: None)]
+            found = [local(one.path) for one in walk(args.photos, lambda path, reason: None)]
             photos = list({sha256(path): path for path in found}.values())
         else:
             photos = draw(folder, args.draw, (4000, 3000))

@@ -24,6 +24,13 @@ app = typer.Typer(
 )
 
 
+class Engine(StrEnum):
+    """What looks at the photos."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class Runtime(StrEnum):
     """What runs the model."""
 
@@ -85,10 +92,18 @@ def predict(
 
 @app.command()
 def tag(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of photos.")],
-    csv: Annotated[Path | None, typer.Option(help="Table to write, a row a photo.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="The same as JSON.")] = None,
-    parquet: Annotated[Path | None, typer.Option(help="The same as Parquet.")] = None,
+    folder: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="Folder of photos; a path, or a URL (s3://…).")
+    ],
+    csv: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Table to write, a row a photo.")
+    ] = None,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="The same as JSON.")
+    ] = None,
+    parquet: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The same as Parquet.")
+    ] = None,
     xmp: Annotated[bool, typer.Option("--xmp", help="Write places to sidecars.")] = False,
     albums: Annotated[Path | None, typer.Option(help="Folder for albums of links.")] = None,
     copies: Annotated[bool, typer.Option("--copies", help="Albums of copies.")] = False,
@@ -106,21 +121,39 @@ def tag(
         bool, typer.Option("--per-class", help="A threshold for each class, the model's.")
     ] = False,
     model: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("models/landmarks"),
-    state: Annotated[Path | None, typer.Option(help="Folder of the journal.")] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Where a run keeps what it knows.")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="This machine, or a Ray cluster: docs/scale.md.")
+    ] = Engine.LOCAL,
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Head of the cluster.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers of the cluster; else all it has room for.")
+    ] = None,
+    cpus_per_worker: Annotated[int, typer.Option(min=1, help="Processors of each.")] = 1,
+    gpus_per_worker: Annotated[
+        float, typer.Option(min=0, help="GPUs of each, or a share of one.")
+    ] = 0,
 ) -> None:
     """Write the places that photos show into sidecars, tables and albums; photos stay untouched.
 
     A run that was stopped continues where it was. The exit status is 1 if some file could not be
     dealt with; each is reported.
     """
-    from landmarks.tagging.run import Options
+    from landmarks.tagging.cluster import Cluster
+    from landmarks.tagging.options import options
     from landmarks.tagging.run import tag as run_tag
 
-    options = Options(
-        folder, model, csv, json_file, parquet, review, xmp, albums, copies, undo, dry_run,
-        min_confidence, per_class, state,
+    asked = options(
+        folder, csv, json_file, parquet, state, model=model, review=review, xmp=xmp,
+        albums=albums, copies=copies, undo=undo, dry_run=dry_run, min_confidence=min_confidence,
+        per_class=per_class, engine=engine.value,
+        cluster=Cluster(ray_address, workers, cpus_per_worker, gpus_per_worker),
     )  # fmt: skip
-    if status := run_tag(options):
+    if status := run_tag(asked):
         raise typer.Exit(status)
 
 

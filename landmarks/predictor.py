@@ -6,6 +6,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -32,6 +33,7 @@ __all__ = [
 
 Runtime = Literal["onnx", "torchscript"]
 RUNTIMES: tuple[Runtime, ...] = ("onnx", "torchscript")
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 DEFAULT_FOLDER = "models/landmarks"
 
 BATCH = 32
@@ -61,6 +63,7 @@ class Predictor:
         folder: str | Path = DEFAULT_FOLDER,
         runtime: Runtime = "onnx",
         threads: int | None = None,
+        cuda: bool = False,
     ) -> Self:
         """Load the model in `folder`, if its file is the one that `model.json` describes.
 
@@ -68,6 +71,7 @@ class Predictor:
             folder: holds `model.json` and the model files.
             runtime: `onnx` needs no PyTorch; `torchscript` does.
             threads: CPU threads of one forward pass; None lets the runtime choose.
+            cuda: whether `onnx` runs on a GPU of NVIDIA's; needs onnxruntime-gpu.
 
         Raises:
             LandmarksError: no model there, fetched in part, damaged or tampered with, of a format
@@ -80,10 +84,11 @@ class Predictor:
         if threads is not None and threads < 1:
             raise LandmarksError(f"threads is {threads}", hint="Give 1 or more.")
         card = cards.read(folder)
-        start, name = {
-            "onnx": (_onnx_forward, cards.ONNX),
+        starts: dict[str, tuple[Callable[..., _Forward], str]] = {
+            "onnx": (partial(_onnx_forward, cuda=cuda), cards.ONNX),
             "torchscript": (_torchscript_forward, cards.TORCHSCRIPT),
-        }[runtime]
+        }
+        start, name = starts[runtime]
         content = cards.read_verified(folder, name, card)
         predictor = cls(card, start(content, threads, Path(folder) / name), runtime)
         answered = predictor._forward(np.zeros((1, 3, 1, 1), np.uint8)).probabilities.shape[-1]
@@ -231,22 +236,29 @@ def _encoded(image: "Image") -> bytes:
     return buffer.getvalue()
 
 
-def _onnx_forward(content: bytes, threads: int | None, path: Path) -> _Forward:
+def _onnx_forward(content: bytes, threads: int | None, path: Path, cuda: bool) -> _Forward:
     # Or it tells its maker of every use, under a number of this machine that it keeps in the home.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime as ort
 
     ort.set_default_logger_severity(3)
+    wanted = [_CUDA, _CPU] if cuda else [_CPU]
+    providers = [name for name in wanted if name in ort.get_available_providers()]
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
     try:
-        session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(content, options, providers=providers)
     except Exception as error:  # noqa: BLE001 - it has no common base class for its errors
         raise LandmarksError(
             f"ONNX Runtime {ort.__version__} cannot run {path}: {error}",
             hint="Install a newer onnxruntime.",
         ) from error
+    if session.get_providers()[0] != wanted[0]:  # it falls back to the CPU and says nothing
+        raise LandmarksError(
+            f"ONNX Runtime {ort.__version__} does not run {path} on a GPU",
+            hint="Install onnxruntime-gpu in place of onnxruntime, or ask for no GPU.",
+        )
 
     def forward(pixels: NDArray[np.uint8]) -> Outputs:
         return Outputs(*map(np.asarray, session.run(cards.OUTPUTS, {"pixels": pixels})))

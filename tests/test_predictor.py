@@ -209,6 +209,15 @@ def test_a_file_that_onnx_runtime_cannot_run_is_an_error(folder: Path) -> None:
         Predictor.load(folder)
 
 
+def test_a_gpu_that_is_asked_for_is_never_silently_replaced(folder: Path) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this machine's ONNX Runtime has one")
+    with pytest.raises(LandmarksError, match="does not run .* on a GPU. Install onnxruntime-gpu"):
+        Predictor.load(folder, cuda=True)
+
+
 def test_unknown_runtimes_and_thread_counts_are_refused(folder: Path) -> None:
     with pytest.raises(LandmarksError, match=r"no runtime 'tensorrt'.* onnx, torchscript"):
         Predictor.load(folder, runtime="tensorrt")  # type: ignore[arg-type]

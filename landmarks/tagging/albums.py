@@ -12,7 +12,7 @@ from urllib.parse import quote
 from landmarks.errors import LandmarksError
 from landmarks.files import replacing, write_text
 from landmarks.prediction import Guess
-from landmarks.tagging import worldmap
+from landmarks.tagging import stores, worldmap
 from landmarks.tagging.deciding import Row
 
 NOWHERE = "Elsewhere"
@@ -70,7 +70,7 @@ class Albums:
         assert place is not None
         key = place.country or NOWHERE, place.name
         album = self.folder / file_name(key[0]) / file_name(key[1])
-        name = self._put(row.read.found.path, row.read.sha256, album)
+        name = self._put(stores.local(row.read.found.path), row.read.sha256, album)
         self.places.setdefault(key, (place, []))[1].append((name, place.confidence))
 
     def write_page(self) -> None:

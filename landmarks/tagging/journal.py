@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from landmarks.errors import LandmarksError
 from landmarks.locks import alone
 from landmarks.prediction import Prediction
+from landmarks.tagging.stores import Place
 
 _FILE = "tagging.sqlite"
 _WAIT_SECONDS = 60
@@ -85,9 +86,10 @@ class Journal:
 
 
 @contextmanager
-def one_run(state: Path, folder: Path) -> Iterator[None]:
+def one_run(state: Path, folder: Place) -> Iterator[None]:
     """Let one run at a time write beside the photos of a folder; another one waits."""
-    key = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    name = folder.resolve() if isinstance(folder, Path) else str(folder)
+    key = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     with alone(state / f"{key}.lock", f"another run of `landmarks tag {folder}`"):
         yield
 

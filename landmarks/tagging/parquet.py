@@ -1,26 +1,25 @@
 """The table of photos as Parquet, for databases and data frames; needs pyarrow."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from landmarks.errors import LandmarksError
-from landmarks.files import replacing
+from landmarks.tagging import stores
+from landmarks.tagging.stores import Place
 
 GROUP = 10_000
 """Rows that are gathered before they are written: memory does not grow with the photos."""
 
-_TEXTS = ("path", "sha256", "decision", "reason", "class", "name", "locality", "country", "model")
 _NUMBERS = (
-    "latitude",
-    "longitude",
-    "confidence",
-    "known_score",
-    "photo_latitude",
-    "photo_longitude",
+    "latitude", "longitude", "confidence", "known_score", "photo_latitude", "photo_longitude",
     "distance_km",
-)
+)  # fmt: skip
+COLUMNS = (
+    "path", "sha256", "decision", "reason", "class", "name", "locality", "country", *_NUMBERS,
+    "guesses", "model", "time",
+)  # fmt: skip
+"""The columns of a table, in the order of `tables.record`."""
 
 
 def check() -> None:
@@ -58,7 +57,7 @@ class Writer:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Writer]:
+def writing(path: Place) -> Iterator[Writer]:
     """Open a Parquet file, which replaces an older one when all rows are there.
 
     Columns are those of the JSON table; `guesses` is a list of structs, `time` a timestamp in UTC.
@@ -67,10 +66,26 @@ def writing(path: Path) -> Iterator[Writer]:
     import pyarrow.parquet as pq
 
     guess = pa.struct([("class", pa.string()), ("confidence", pa.float64())])
-    types = {name: pa.string() for name in _TEXTS} | {name: pa.float64() for name in _NUMBERS}
+    types = {name: pa.float64() if name in _NUMBERS else pa.string() for name in COLUMNS}
     types |= {"guesses": pa.list_(guess), "time": pa.timestamp("s", tz="UTC")}
     schema = pa.schema(list(types.items()))
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as file:
+    with stores.replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as file:
         writer = Writer(file, schema)
         yield writer
         writer.flush()
+
+
+def rows(content: bytes, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of such a file, or some of their columns, as `tables.record` made them.
+
+    Raises:
+        pyarrow.ArrowException: it is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = None if columns is None else list(columns)
+    for row in pq.read_table(pa.BufferReader(content), columns=wanted).to_pylist():
+        if "time" in row:
+            row["time"] = row["time"].isoformat(timespec="seconds")
+        yield row

@@ -4,20 +4,21 @@ Threads are enough: Pillow, its codecs and hashing let go of Python's lock while
 """
 
 import hashlib
-import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from landmarks import images
 from landmarks.prediction import Prediction
 from landmarks.predictor import Predictor
-from landmarks.tagging.journal import Journal
+from landmarks.tagging import stores
 from landmarks.tagging.places import Header, header
+from landmarks.tagging.stores import Place, Remote
 from landmarks.tagging.walk import Found
 
 TOP_K = 5
@@ -27,8 +28,14 @@ BATCH = 8
 AHEAD = 32
 """Photos that may be decoded before the model has seen those before them."""
 
+WAITING = 32
+"""Photos that may wait for a batch to be full."""
+
 MOST_BYTES = 500_000_000
 """A file of this size is no photo, and its bytes would not fit the memory of a small machine."""
+
+REMOTE_THREADS = 16
+"""Photos that are fetched from a store at once."""
 
 REFUSALS = 1000
 """Contents that cannot be read, remembered so that their duplicates are not tried again."""
@@ -65,10 +72,31 @@ class _Opened:
     answer: Answer
 
 
-class Reader:
-    """Answers for photos: from the journal where it knows them, from the model otherwise."""
+class Memory(Protocol):
+    """What was answered before, by SHA-256: a `Journal`, or one that forgets when it is done."""
 
-    def __init__(self, predictor: Predictor, journal: Journal, threads: int) -> None:
+    def find(self, sha256: str) -> Prediction | None:
+        """Return what the model said of a photo."""
+
+    def add(self, predictions: Iterable[tuple[str, Prediction]]) -> None:
+        """Keep what the model said."""
+
+
+class Forgetful(dict[str, Prediction]):
+    """A memory that lasts as long as it is held."""
+
+    find = dict.get
+    add = dict.update
+
+
+class Reader:
+    """Answers for photos: from the journal where it knows them, from the model otherwise.
+
+    Every forward pass is one of `BATCH` photos, the last one repeated where there are fewer: other
+    sizes may round differently, and answers must not depend on what lies beside a photo.
+    """
+
+    def __init__(self, predictor: Predictor, journal: Memory, threads: int) -> None:
         self._predictor = predictor
         self._journal = journal
         self._threads = threads
@@ -78,11 +106,14 @@ class Reader:
     def read(self, photos: Iterable[Found]) -> Iterator[Read]:
         """Yield an answer for each photo, in order; memory does not grow with their number."""
         batch: list[_Opened | Read] = []
+        asked: set[str] = set()
         for opened in self._opened(photos):
             batch.append(opened)
-            if len(batch) == BATCH:
+            if isinstance(opened, _Opened) and isinstance(opened.answer, np.ndarray):
+                asked.add(opened.sha256)
+            if len(asked) == BATCH or len(batch) == WAITING:
                 yield from self._answered(batch)
-                batch = []
+                batch, asked = [], set()
         yield from self._answered(batch)
 
     def _opened(self, photos: Iterable[Found]) -> Iterator[_Opened | Read]:
@@ -100,12 +131,11 @@ class Reader:
 
     def _open(self, found: Found) -> _Opened | Read:
         try:
-            with found.path.open("rb") as file:
-                if os.fstat(file.fileno()).st_size > MOST_BYTES:
-                    return Read(found, reason=f"larger than {MOST_BYTES:,} bytes")
-                content = file.read()
+            content = stores.read(found.path, MOST_BYTES)
+        except stores.TooLarge:
+            return Read(found, reason=f"larger than {MOST_BYTES:,} bytes")
         except OSError as error:
-            return Read(found, reason=f"cannot be opened ({error.strerror})")
+            return Read(found, reason=f"cannot be opened ({error.strerror or error})")
         sha256 = hashlib.sha256(content).hexdigest()
         return _Opened(found, sha256, header(content), self._answer(sha256, content))
 
@@ -134,8 +164,9 @@ class Reader:
         said = {sha256: known for sha256, known in again.items() if known}
         new = {sha256: pixels for sha256, pixels in asked.items() if sha256 not in said}
         if new:
-            answers = self._predictor.classify(np.stack(list(new.values())), TOP_K)
-            said |= zip(new, answers, strict=True)
+            pixels = [*new.values(), *[*new.values()][-1:] * (BATCH - len(new))]
+            answers = self._predictor.classify(np.stack(pixels), TOP_K)
+            said |= zip(new, answers, strict=False)
             self._journal.add((sha256, said[sha256]) for sha256 in new)
         with self._lock:
             for one in opened:  # from here on the journal knows, but for what cannot be read
@@ -150,6 +181,11 @@ def _joined(one: _Opened, said: dict[str, Prediction]) -> Read:
         return Read(one.found, one.sha256, one.header, reason=one.answer)
     known = one.answer if isinstance(one.answer, Prediction) else said[one.sha256]
     return Read(one.found, one.sha256, one.header, known)
+
+
+def threads(folder: Place, cores: int) -> int:
+    """Return how many threads open photos: more than cores where they wait for a store."""
+    return max(cores, REMOTE_THREADS) if isinstance(folder, Remote) else cores
 
 
 def why(error: images.UnreadableImage) -> str:

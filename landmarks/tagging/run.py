@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,64 +13,14 @@ from landmarks import environment
 from landmarks.errors import LandmarksError, report
 from landmarks.files import clear_leftovers
 from landmarks.predictor import Predictor
-from landmarks.tagging import deciding, parquet, sidecars, tables
+from landmarks.tagging import deciding, sidecars, stores, tables
 from landmarks.tagging.albums import Albums
 from landmarks.tagging.deciding import Row, Rules, decide
 from landmarks.tagging.journal import Journal, one_run, state_folder
-from landmarks.tagging.reading import Reader
+from landmarks.tagging.options import Options
+from landmarks.tagging.reading import Reader, threads
+from landmarks.tagging.stores import Place
 from landmarks.tagging.walk import Found, walk
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a run is asked to do; see `landmarks tag --help`."""
-
-    folder: Path
-    model: Path
-    csv: Path | None = None
-    json: Path | None = None
-    parquet: Path | None = None
-    review: Path | None = None
-    xmp: bool = False
-    albums: Path | None = None
-    copies: bool = False
-    undo: bool = False
-    dry_run: bool = False
-    min_confidence: float | None = None
-    per_class: bool = False
-    state: Path | None = None
-
-    def check(self) -> None:
-        """Refuse what makes no sense together, or would harm the photos.
-
-        Raises:
-            LandmarksError: says what, and what to ask for instead.
-        """
-        if not self.folder.is_dir():
-            what = "no folder" if self.folder.exists() else "no such folder"
-            raise LandmarksError(f"{self.folder}: {what}", hint="Name the folder of your photos.")
-        files = [path for path in (self.csv, self.json, self.parquet, self.review) if path]
-        if self.undo and (files or self.xmp or self.albums):
-            raise LandmarksError(
-                "--undo takes sidecars back and writes nothing else",
-                hint="Give it alone, or with --dry-run.",
-            )
-        if self.albums and self.albums.resolve().is_relative_to(self.folder.resolve()):
-            raise LandmarksError(
-                f"the albums {self.albums} would lie among the photos of {self.folder}",
-                hint="Name a folder outside of it: links there would be taken for photos.",
-            )
-        if self.min_confidence is not None and self.per_class:
-            raise LandmarksError(
-                "--min-confidence is one threshold and --per-class many", hint="Give one of them."
-            )
-        if self.parquet:
-            parquet.check()
-        for path in files:
-            if path.is_dir():
-                raise LandmarksError(f"{path} is a folder", hint="Name a file to write.")
-        if len({path.resolve() for path in files}) < len(files):
-            raise LandmarksError("two tables have one name", hint="Name a file for each.")
 
 
 @dataclass
@@ -82,7 +32,13 @@ class Tally:
     not_drawn: int = 0
     complaints: int = 0
 
-    def complain(self, path: Path, reason: str) -> None:
+    def add(self, counts: Mapping[tuple[str, bool], int]) -> None:
+        """Count photos by decision, and by whether they were `deciding.INVENTED`."""
+        for (decision, not_drawn), photos in counts.items():
+            self.decisions[decision] += photos
+            self.not_drawn += photos * not_drawn
+
+    def complain(self, path: Place, reason: str) -> None:
         """Say that something is wrong with a file or folder, and go on."""
         self.complaints += 1
         said = reason if str(path) in reason else f"{path} cannot be read: {reason}"
@@ -99,14 +55,19 @@ def tag(options: Options) -> int:
         LandmarksError: the options, the model, the journal or an output is no good.
     """
     options.check()
-    state = options.state or state_folder()
     tally = Tally()
+    here = options.state if isinstance(options.state, Path) else state_folder()
     try:
-        with one_run(state, options.folder):
+        with one_run(here, options.folder):
             if options.undo:
                 _undo(options, tally)
+            elif options.engine == "ray":
+                from landmarks.tagging import spread
+
+                spread.tag(options, tally)
+                _summarize(options, tally)
             else:
-                _tag(options, state, tally)
+                _tag(options, here, tally)
     except KeyboardInterrupt:  # the command line would exit without a word
         print("error: interrupted; run the same command again to continue", file=sys.stderr)
         return 130
@@ -114,7 +75,7 @@ def tag(options: Options) -> int:
 
 
 def _undo(options: Options, tally: Tally) -> None:
-    for change in sidecars.undo(options.folder, tally.complain):
+    for change in sidecars.undo(stores.local(options.folder), tally.complain):
         what = "removed" if change.after is None else "restored"
         if options.dry_run:
             print(f"{change.path}: would be {what}")
@@ -134,19 +95,17 @@ def _tag(options: Options, state: Path, tally: Tally) -> None:
     verdicts = review.verdicts if review else {}
     rules = Rules(card, options.min_confidence, options.per_class, verdicts)
     albums = Albums(options.albums, options.copies, card.version) if options.albums else None
-    tally.not_drawn = 0
     with ExitStack() as stack:
         journal = stack.enter_context(Journal.open(state, card.version))
-        asked = (options.csv, options.json, options.parquet)
-        asked = (None, None, None) if options.dry_run else asked
+        asked = (None, None, None) if options.dry_run else options.tables
         opened: list[tables.Table] = list(stack.enter_context(tables.tables(*asked, context)))
         if review:
             opened.append(review)
-        reader = Reader(predictor, journal, environment.cores())
+        reader = Reader(predictor, journal, threads(options.folder, environment.cores()))
         for read in reader.read(_photos(options, tally)):
             own, said_by = sidecars.own_position(read.found, read.header)
             row = decide(read, rules, own)
-            _count(row, tally)
+            tally.add({(row.decision, row.reason == deciding.INVENTED): 1})
             if options.dry_run:
                 _say(row, options)
             elif row.decision == "named" or row.reason == deciding.REFUSED:
@@ -162,22 +121,18 @@ def _tag(options: Options, state: Path, tally: Tally) -> None:
 
 def _photos(options: Options, tally: Tally) -> Iterator[Found]:
     """Walk the folder with a progress bar where a person looks on."""
-    folder, here, total = options.folder, None, None
-    if sys.stderr.isatty():
+    folder, total = options.folder, None
+    here: Path | None = None
+    if sys.stderr.isatty() and isinstance(folder, Path):
         total = sum(1 for _ in walk(folder, lambda path, reason: None))
     bar: Iterable[Found] = tqdm(
         walk(folder, tally.complain), total=total, unit=" photos", disable=None, smoothing=0.05
     )
     for found in bar:
-        if options.xmp and not options.dry_run and found.path.parent != here:
-            here = found.path.parent
+        if options.xmp and not options.dry_run and stores.local(found.path).parent != here:
+            here = stores.local(found.path).parent
             clear_leftovers(here, names="*.xmp.*")  # of a run that was killed
         yield found
-
-
-def _count(row: Row, tally: Tally) -> None:
-    tally.decisions[row.decision] += 1
-    tally.not_drawn += row.reason == deciding.INVENTED
 
 
 def _place(
@@ -190,7 +145,7 @@ def _place(
             if named:
                 change = sidecars.tagged(row, model, has_position)
             else:
-                change = sidecars.cleared(row.read.found.sidecar)
+                change = sidecars.cleared(stores.local(row.read.found.sidecar))
         except sidecars.Refused as error:
             tally.complain(row.read.found.path, str(error))
         else:
@@ -239,6 +194,6 @@ def _summarize(options: Options, tally: Tally) -> None:
         tally.complaints += wanted
         said = deciding.demonstration(tally.not_drawn)
         print(("error: " if wanted else "note: ") + said, file=sys.stderr)
-    outputs = (options.csv, options.json, options.parquet, options.review, options.albums)
+    outputs = (*options.tables, options.parts, options.review, options.albums)
     if not (options.xmp or options.dry_run or any(outputs)):
         print("note: nothing was asked to be written; see --csv, --json, --xmp", file=sys.stderr)

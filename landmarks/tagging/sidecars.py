@@ -1,6 +1,5 @@
 """Sidecars on the disk: read with care, written whole, put back as they were."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +7,11 @@ from typing import NamedTuple
 
 from landmarks.errors import FULL
 from landmarks.files import replacing
-from landmarks.tagging import packet, walk, xmp
+from landmarks.tagging import packet, stores, walk, xmp
 from landmarks.tagging.deciding import Row
 from landmarks.tagging.places import Header, Position
 from landmarks.tagging.spans import MOST_BYTES, Malformed
+from landmarks.tagging.stores import Place
 
 
 class Refused(Exception):
@@ -35,7 +35,7 @@ def own_position(found: walk.Found, header: Header) -> tuple[Position | None, st
     """Return where a photo was taken by itself or its sidecars, and which of them says so."""
     if header.position:
         return header.position, found.path.name
-    for path in (None, found.sidecar, *found.others):
+    for path in (None, *found.beside):
         try:
             content = header.xmp if path is None else _read(path)
             if not content or (position := packet.position_in(content)) is None:
@@ -53,7 +53,7 @@ def tagged(row: Row, model: str, has_position: bool) -> Change:
     Raises:
         Refused: there is one that cannot be read or extended.
     """
-    path = row.read.found.sidecar
+    path = stores.local(row.read.found.sidecar)
     before = _read(path)
     assert row.place is not None
     inferred = xmp.Inferred(row.place, row.place.confidence, model, not has_position)
@@ -111,12 +111,11 @@ def undo(folder: Path, complain: walk.Complain) -> Iterator[Change]:
                 yield change
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: Place) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > MOST_BYTES:
-                raise Refused(f"{path} was left as it is: larger than {MOST_BYTES:,} bytes")
-            return file.read()
+        return stores.read(path, MOST_BYTES)
+    except stores.TooLarge:
+        raise Refused(f"{path} was left as it is: larger than {MOST_BYTES:,} bytes") from None
     except FileNotFoundError:
         return None
     except OSError as error:

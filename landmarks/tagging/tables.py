@@ -12,10 +12,10 @@ from typing import IO, Any, Protocol
 
 from landmarks.card import ModelCard
 from landmarks.errors import LandmarksError
-from landmarks.files import replacing
-from landmarks.tagging import parquet
+from landmarks.tagging import parquet, stores
 from landmarks.tagging.deciding import ACCEPT, REFUSE, Row
 from landmarks.tagging.reading import TOP_K
+from landmarks.tagging.stores import Place
 
 REVIEW = ("verdict", "path", "name", "place", "confidence", "reason", "class", "others", "sha256")
 
@@ -27,21 +27,28 @@ class Table(Protocol):
         """Write a row."""
 
 
+class Written(Table, Protocol):
+    """A table that takes rows of another engine, too."""
+
+    def put(self, cells: dict[str, Any]) -> None:
+        """Write a row as `record` made it."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What is the same for all rows: where paths begin, and which model answered."""
 
-    folder: Path
+    folder: Place
     model: str
 
 
 @contextmanager
 def tables(
-    csv_file: Path | None, json_file: Path | None, parquet_file: Path | None, context: Context
-) -> Iterator[list[Table]]:
+    csv_file: Place | None, json_file: Place | None, parquet_file: Place | None, context: Context
+) -> Iterator[list[Written]]:
     """Open the tables that are asked for; they replace older ones when all rows are there."""
     with ExitStack() as stack:
-        opened: list[Table] = []
+        opened: list[Written] = []
         if csv_file:
             opened.append(_Csv(stack.enter_context(_writing(csv_file)), context))
         if json_file:
@@ -56,7 +63,7 @@ def record(row: Row, context: Context) -> dict[str, Any]:
     read, place, own = row.read, row.place, row.read.header.position
     guesses = read.prediction.guesses if read.prediction else []
     return {
-        "path": read.found.path.relative_to(context.folder).as_posix(),
+        "path": stores.relative(read.found.path, context.folder),
         "sha256": read.sha256,
         "decision": row.decision,
         "reason": row.reason,
@@ -78,10 +85,10 @@ def record(row: Row, context: Context) -> dict[str, Any]:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[IO[str]]:
+def _writing(path: Place) -> Iterator[IO[str]]:
     # Names need not be text: what is none is written as the escape that Python knows.
     with (
-        replacing(path) as temporary,
+        stores.replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         yield file
@@ -113,7 +120,10 @@ class _Csv:
         self.begun = False
 
     def add(self, row: Row) -> None:
-        cells = record(row, self.context)
+        self.put(record(row, self.context))
+
+    def put(self, cells: dict[str, Any]) -> None:
+        cells = dict(cells)
         guesses = cells.pop("guesses")
         for number in range(self.guesses):
             guess = guesses[number] if number < len(guesses) else {}
@@ -132,8 +142,11 @@ class _Json:
         self.begun = False
 
     def add(self, row: Row) -> None:
+        self.put(record(row, self.context))
+
+    def put(self, cells: dict[str, Any]) -> None:
         self.file.write(",\n" if self.begun else "")
-        self.file.write(json.dumps(record(row, self.context), ensure_ascii=False))
+        self.file.write(json.dumps(cells, ensure_ascii=False))
         self.begun = True
 
 
@@ -143,12 +156,14 @@ class _Parquet:
         self.context = context
 
     def add(self, row: Row) -> None:
-        cells = record(row, self.context)
+        self.put(record(row, self.context))
+
+    def put(self, cells: dict[str, Any]) -> None:
         self.writer.add(cells | {"time": datetime.fromisoformat(cells["time"])})
 
 
 @contextmanager
-def _json(path: Path, context: Context) -> Iterator[_Json]:
+def _json(path: Place, context: Context) -> Iterator[_Json]:
     with _writing(path) as file, _json_rows(file, context) as rows:
         yield rows
 

@@ -2,9 +2,14 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from landmarks.errors import LandmarksError
+from landmarks.tagging import stores
+from landmarks.tagging.stores import Place, Remote
 
 PHOTO = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".tif", ".tiff", ".heic",
@@ -30,6 +35,11 @@ _SIGNATURES = (
     b"\xff\x4f\xff\x51",
     b"\0\0\0\x0cjP  ",
 )
+_HEAD = 16
+_AT_ONCE = 32
+"""Files of a store that are looked into at once: each costs a round trip."""
+
+_LIST = 1000
 _BRANDS = frozenset((b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1"))
 
 
@@ -40,18 +50,18 @@ class Found:
     Attributes:
         path: of the photo.
         sidecar: where its place is written: `photo.jpg.xmp`, or a `photo.xmp` that is its alone.
-        others: further sidecars that say something of it.
+        beside: the sidecars that are there and say something of it.
     """
 
-    path: Path
-    sidecar: Path
-    others: tuple[Path, ...] = ()
+    path: Place
+    sidecar: Place
+    beside: tuple[Place, ...] = ()
 
 
-Complain = Callable[[Path, str], None]
+Complain = Callable[[Place, str], None]
 
 
-def walk(folder: Path, complain: Complain) -> Iterator[Found]:
+def walk(folder: Place, complain: Complain) -> Iterator[Found]:
     """Yield the photos in a folder and all below it, in the order of their names.
 
     Links to files are followed, links to folders are not: nothing is met twice, and no loop holds.
@@ -62,20 +72,23 @@ def walk(folder: Path, complain: Complain) -> Iterator[Found]:
         folder: where to begin.
         complain: called with a folder that cannot be read, and why.
     """
-    for here, names in _folders(folder, complain):
-        beside = _Beside(names)
-        for name in names:
-            if _is_photo(here / name):
-                yield beside.found(here, name)
+    if isinstance(folder, Remote):
+        for there, remote in _remote_folders(folder, complain):
+            beside = _Beside(there, remote)
+            yield from map(beside.found, _remote_photos(remote))
+        return
+    for here, files in _folders(folder, complain):
+        beside = _Beside(here, files)
+        yield from (beside.found(name) for name, path in files.items() if _is_photo(path))
 
 
 def sidecars(folder: Path, complain: Complain) -> Iterator[Path]:
     """Yield every sidecar in a folder and all below it."""
-    for here, names in _folders(folder, complain):
-        yield from (here / name for name in names if name.lower().endswith(SIDECAR))
+    for _, files in _folders(folder, complain):
+        yield from (path for name, path in files.items() if name.lower().endswith(SIDECAR))
 
 
-def _folders(folder: Path, complain: Complain) -> Iterator[tuple[Path, list[str]]]:
+def _folders(folder: Path, complain: Complain) -> Iterator[tuple[Path, dict[str, Path]]]:
     todo = [folder]
     while todo:
         here = todo.pop()
@@ -91,8 +104,37 @@ def _folders(folder: Path, complain: Complain) -> Iterator[tuple[Path, list[str]
                         files.append(entry.name)
         except OSError as error:
             complain(here, error.strerror or str(error))
-        yield here, sorted(files)
+        yield here, {name: here / name for name in sorted(files)}
         todo += [here / name for name in sorted(below, reverse=True)]
+
+
+def _remote_folders(
+    folder: Remote, complain: Complain
+) -> Iterator[tuple[Remote, dict[str, Remote]]]:
+    todo = [folder]
+    while todo:
+        here = todo.pop()
+        try:
+            files, below = stores.listed(here)
+        except LandmarksError as error:
+            complain(here, error.message)
+            continue
+        shown = sorted(name for name in files if not name.startswith("."))
+        yield here, {name: files[name] for name in shown}
+        seen = [one for one in below if not one.name.startswith(".")]
+        todo += sorted(seen, key=lambda one: one.name, reverse=True)
+
+
+def _remote_photos(files: dict[str, Remote]) -> Iterator[str]:
+    """Yield the names of photos; those that promise nothing are looked into, many at once."""
+    names = list(files)
+    with ThreadPoolExecutor(_AT_ONCE, "look") as pool:
+        for start in range(0, len(names), _LIST):
+            some = names[start : start + _LIST]
+            unsure = [name for name in some if _promised(name) is None]
+            heads = pool.map(lambda name: stores.head(files[name], _HEAD), unsure)
+            photos = {name for name, head in zip(unsure, heads, strict=True) if _begins(head)}
+            yield from (name for name in some if _promised(name) or name in photos)
 
 
 def _is_file(entry: "os.DirEntry[str]") -> bool:
@@ -108,44 +150,54 @@ def _is_file(entry: "os.DirEntry[str]") -> bool:
 class _Beside:
     """Which files of one folder share a name up to the extension."""
 
-    def __init__(self, names: list[str]) -> None:
-        self.names = frozenset(names)
+    def __init__(self, here: Place, files: Mapping[str, Place]) -> None:
+        self.here, self.files = here, files
+        names = list(files)
         self.real = {name.lower(): name for name in names}
         self.alike = Counter(name.lower() for name in names)
         split = [os.path.splitext(name.lower()) for name in names]
         self.stems = Counter(stem for stem, ending in split if ending in PHOTO or ending in RAW)
 
-    def found(self, here: Path, name: str) -> Found:
-        own = self._own(name)
+    def found(self, name: str) -> Found:
+        path, own = self.files[name], self._own(name)
         stem, extension = os.path.splitext(name.lower())
-        short = self.real.get(stem + SIDECAR) if self.stems[stem] == 1 else None
-        if short is None or not extension:
-            return Found(here / name, here / own)
-        if own in self.names:
-            return Found(here / name, here / own, (here / short,))
-        return Found(here / name, here / short)
+        names = [own] if own in self.files else []
+        if extension and self.stems[stem] == 1 and stem + SIDECAR in self.real:
+            names.append(self.real[stem + SIDECAR])
+        there = tuple(self.files[one] for one in names)
+        return Found(path, there[0] if there else self.here / own, there)
 
     def _own(self, name: str) -> str:
         """Return the photo's full name with `.xmp`, or what another program made of its case."""
         exact = name + SIDECAR
-        if exact in self.names or self.alike[name.lower()] > 1:
+        if exact in self.files or self.alike[name.lower()] > 1:
             return exact
         return self.real.get(exact.lower(), exact)
 
 
 def _is_photo(path: Path) -> bool:
-    extension = path.suffix.lower()
-    if extension in PHOTO:
-        return True
-    if extension in RAW or extension == SIDECAR:
-        return False
+    promised = _promised(path.name)
+    if promised is not None:
+        return promised
     try:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            head = file.read(16)
+            return _begins(file.read(_HEAD))
     except OSError:
         return False
+
+
+def _promised(name: str) -> bool | None:
+    """Tell by its name whether a file is a photo; None where the name says nothing."""
+    extension = os.path.splitext(name)[1].lower()
+    if extension in PHOTO:
+        return True
+    return False if extension in RAW or extension == SIDECAR else None
+
+
+def _begins(head: bytes) -> bool:
+    """Tell whether a file begins as photos do."""
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
     heif = head[4:8] == b"ftyp" and head[8:12] in _BRANDS
     return head.startswith(_SIGNATURES) or webp or heif

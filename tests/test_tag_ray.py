@@ -1,0 +1,280 @@
+"""`landmarks tag --engine ray` on two machines (of one: two of Ray's nodes) and a bucket."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from stories.storages import free_port
+from tag_bucket import BUCKET, bucket, upload
+from tag_folder import GREY, RED, Done, Library, landmarks, photo, write_model
+from test_tag_stores import fill, plain
+
+pytest.importorskip("ray")
+
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from landmarks import card  # noqa: E402
+from landmarks.errors import LandmarksError  # noqa: E402
+from landmarks.tagging import parts, spread  # noqa: E402
+from landmarks.tagging.cluster import Cluster as Wanted  # noqa: E402
+from landmarks.tagging.cluster import connected, room  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
+QUICK_TO_NOTICE = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+DRIVER = """
+from landmarks import cli
+from landmarks.tagging import parts
+parts.SIZE = 2
+cli.main()
+"""
+
+
+@contextmanager
+def two_machines() -> Iterator[Cluster]:
+    """Run two nodes of one processor each; the first one is the head, too."""
+    here = Cluster()
+    here.add_node(_system_config=QUICK_TO_NOTICE, include_dashboard=False, **NODE)
+    here.add_node(**NODE)
+    try:
+        yield here
+    finally:
+        here.shutdown()
+
+
+class Machines:
+    """A bucket, a cluster, and the command that uses both."""
+
+    def __init__(self, store: Any, cluster: Cluster) -> None:
+        self.store, self.cluster = store, cluster
+
+    def tag(self, library: Library, *options: str | Path) -> Done:
+        return library.tag("--engine", "ray", "--ray-address", self.cluster.address, *options)
+
+    def parts(self, url: str) -> list[dict[str, Any]]:
+        """Return the rows of a folder of Parquet files in the order of the other tables."""
+        assert self.store.exists(f"{url}/_SUCCESS")
+        folder = url.removeprefix("s3://")
+        rows = pq.read_table(folder, filesystem=self.store).to_pylist()
+        return sorted(plain(rows), key=lambda row: (row["path"].count("/"), row["path"]))
+
+    @property
+    def nodes(self) -> list[Any]:
+        """The head and the other one."""
+        return [self.cluster.head_node, *self.cluster.worker_nodes]
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # The nodes take the address and the keys of the bucket from the environment, as users' do.
+    with bucket(tmp_path_factory.mktemp("s3")) as store, two_machines() as cluster:
+        yield Machines(store, cluster)
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    monkeypatch.setattr(parts, "SIZE", 2)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return Library(tmp_path, write_model(tmp_path / "model"))
+
+
+def put_slow_photos(library: Library, total: int) -> None:
+    """Put photos that take a tenth of a second each: progressive files are decoded whole."""
+    noise = np.random.default_rng(1).integers(-9, 10, (1200, 1600, 3))
+    files = []
+    for colour in (RED, GREY):
+        buffer = io.BytesIO()
+        image = Image.fromarray((np.array(colour) + noise).astype(np.uint8))
+        image.save(buffer, "JPEG", quality=92, progressive=True)
+        files.append(buffer.getvalue())
+    for number in range(total):
+        library.put(f"{number:03}.jpg", files[number % 10 > 0] + number.to_bytes(2, "big"))
+
+
+def local_rows(library: Library) -> list[dict[str, Any]]:
+    """Return what the local engine says, without the time."""
+    return plain(list(library.rows("--state", library.top / "journal").values()))
+
+
+def ray_rows(table: Path) -> list[dict[str, Any]]:
+    return plain(json.loads(table.read_text(encoding="utf-8")))
+
+
+def written(state: Path) -> dict[str, int]:
+    """Return when each part was written."""
+    return {path.name: path.stat().st_mtime_ns for path in state.glob("parts-*/part-*.parquet")}
+
+
+def wait_until(true: Any, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def workers(node: Any) -> list[psutil.Process]:
+    """Return the processes of a node that look at photos."""
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    found = []
+    for child in raylet.children(recursive=True):
+        try:
+            if child.cmdline()[0].startswith("ray::MapWorker"):
+                found.append(child)
+        except (psutil.Error, IndexError):
+            continue
+    return found
+
+
+def test_a_bucket_gets_the_rows_of_the_local_engine(library: Library, machines: Machines) -> None:
+    fill(library)
+    wanted, table = local_rows(library), library.top / "local.csv"
+    library.tag("--csv", table, "--state", library.top / "journal")
+    library.folder = upload(machines.store, library.folder, "library")  # type: ignore[assignment]
+    out = f"s3://{BUCKET}/out"
+    given = ("--csv", f"{out}/rows.csv", "--json", f"{out}/rows.json", "--parquet", f"{out}/rows/")
+    done = machines.tag(library, *given)
+    assert done.returncode == 1 and "photos: 9: 4 named" in done.stdout, done.stderr
+    assert done.stderr == "", "Ray has nothing to say"
+    assert plain(json.loads(machines.store.cat_file(f"{out}/rows.json"))) == wanted
+    theirs = machines.store.cat_file(f"{out}/rows.csv").decode("utf-8")
+    assert without_times(theirs) == without_times(table.read_text(encoding="utf-8"))
+    assert machines.parts(f"{out}/rows") == wanted
+    assert len(machines.store.glob(f"{out}/rows/part-*")) > 2, "more than one shard"
+    # The folder of parts follows that of photos.
+    machines.store.rm_file(f"{library.folder}/no extension")
+    machines.store.pipe_file(f"{library.folder}/new.jpg", photo(GREY, 5))
+    done = machines.tag(library, "--parquet", f"{out}/rows/")
+    said = "photos: 9: 3 named, 2 unsure, 2 unknown, 2 unreadable\n"
+    assert done.stdout == said, done.stderr
+    paths = {row["path"] for row in machines.parts(f"{out}/rows")}
+    assert paths == {row["path"] for row in wanted} - {"no extension"} | {"new.jpg"}
+
+
+def without_times(text: str) -> list[dict[str, Any]]:
+    return plain(list(csv.DictReader(io.StringIO(text, newline=""))))
+
+
+def test_a_machine_that_dies_loses_and_doubles_nothing(
+    library: Library, machines: Machines
+) -> None:
+    put_slow_photos(library, 60)
+    survivor, victim = machines.nodes
+    seen = []
+
+    def kill() -> None:
+        wait_until(
+            lambda: workers(victim) and workers(survivor) and len(written(library.state)) > 2
+        )
+        seen.append(len(written(library.state)))
+        machines.cluster.remove_node(victim, allow_graceful=False)
+
+    table = library.top / "ray.json"
+    with in_background(kill):
+        done = machines.tag(library, "--json", table)
+    machines.cluster.add_node(**NODE)  # in its place
+    assert done.returncode == 0, done.stderr
+    assert 2 < seen[0] < len(written(library.state)), "it died half-way"
+    assert ray_rows(table) == local_rows(library)
+
+
+def test_a_run_that_ends_early_is_continued(
+    library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_slow_photos(library, 50)
+    library.put(os.fsdecode(b"caf\xe9.jpg"), photo(RED, 77))  # a name that is no text
+    table = library.top / "ray.json"
+    given = [library.folder, "--model", library.model, "--state", library.state, "--json", table]
+    command = [sys.executable, "-c", DRIVER, "tag", *map(str, given), "--engine", "ray"]
+    driver = subprocess.Popen([*command, "--ray-address", machines.cluster.address])
+    wait_until(lambda: len(written(library.state)) > 2)
+    driver.kill()
+    driver.wait()
+    wait_until(lambda: not any(map(workers, machines.nodes)))
+    first = written(library.state)
+
+    def kill() -> None:
+        wait_until(lambda: len(written(library.state)) > len(first) + 2)
+        for process in [*workers(machines.nodes[0]), *workers(machines.nodes[1])]:
+            process.kill()
+
+    with monkeypatch.context() as patch, in_background(kill):
+        patch.setattr(spread, "DEATHS", 0)
+        done = machines.tag(library, "--json", table)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert "error: 1 workers died at one of the photos from" in done.stderr
+    assert not table.exists()
+    second = written(library.state)
+    assert machines.tag(library, "--json", table).returncode == 0
+    third = written(library.state)
+    assert 2 < len(first) < len(second) < len(third)
+    assert first.items() <= second.items() <= third.items(), "none was done twice"
+    assert ray_rows(table) == local_rows(library)
+    assert machines.tag(library, "--json", table).returncode == 0
+    assert written(library.state) == third, "there was nothing to do"
+
+
+@contextmanager
+def in_background(work: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_what_a_worker_lacks_is_said_in_one_line(
+    library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.put("a.jpg", photo(RED))
+    with connected(Wanted(machines.cluster.address)):
+        assert room(Wanted()) == 2 and room(Wanted(cpus=2)) == 1 and room(Wanted(workers=7)) == 7
+        for wanted in (Wanted(cpus=3), Wanted(gpus=0.5)):
+            with pytest.raises(LandmarksError, match="the cluster has 2 processors and 0 GPUs"):
+                room(wanted)
+    # What only the driver reaches, as a disk of its own would be.
+    done = machines.tag(library, "--state", "memory://state")
+    assert done.returncode == 1 and "All machines must reach that folder" in done.stderr
+    monkeypatch.setattr(card, "read_verified", lambda *given: b"damaged on its way")
+    done = machines.tag(library)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert "error: worker on " in done.stderr and "landmarks.onnx" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--xmp", "--engine ray writes tables: --xmp is for a folder of this machine"),
+        ("--undo", "--engine ray writes tables: --undo is for a folder of this machine"),
+        ("--dry-run", "--engine ray knows no --dry-run"),
+    ],
+)
+def test_what_the_engine_does_not_do_is_said(library: Library, option: str, said: str) -> None:
+    done = library.tag("--engine", "ray", option)
+    assert done.returncode == 1 and said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_cluster_that_does_not_answer_is_said_at_once(library: Library) -> None:
+    library.put("a.jpg", photo(RED))
+    for address, said in {
+        f"127.0.0.1:{free_port()}": "Connection refused",
+        "no port": "invalid literal",
+    }.items():
+        done = library.tag("--engine", "ray", "--ray-address", address)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+        assert f"no Ray cluster answers at {address}" in done.stderr and said in done.stderr
+    assert landmarks("tag", library.folder, "--engine", "spark").returncode == 2
