@@ -6,6 +6,7 @@ what the driver of a cluster does for every photo, which no further machine make
 """
 
 import argparse
+import math
 import os
 import platform
 import subprocess
@@ -58,13 +59,15 @@ def seconds(photos: Path, model: Path, *options: str) -> float:
         start = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         taken = time.perf_counter() - start
-        if done.returncode or done.stderr:
+        if done.returncode:
             raise LandmarksError(f"{' '.join(command)} failed: {done.stderr.strip()}")
     return taken
 
 
 def measure(photos: Path, model: Path, rounds: int, price: float) -> None:
     """Print a table: seconds to start, photos a second and core, what a billion would cost.
+
+    Rates are `nan` where all photos took no longer than one: they are too few to tell.
 
     Args:
         photos: folder of photos.
@@ -88,7 +91,7 @@ def measure(photos: Path, model: Path, rounds: int, price: float) -> None:
     first = None
     for name, pairs in taken.items():
         start, whole = np.median(np.array(pairs), axis=0)
-        rate = (total - 1) / (whole - start)
+        rate = (total - 1) / (whole - start) if whole > start else math.nan
         first = first or rate
         a_core = rate / environment.cores()
         hours = BILLION / a_core / 3600

@@ -36,7 +36,7 @@ from landmarks.tagging.cluster import connected, room  # noqa: E402
 pytestmark = pytest.mark.slow
 
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
-QUICK_TO_NOTICE = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+QUICK_TO_NOTICE = {"health_check_period_ms": 1000, "health_check_failure_threshold": 6}
 DRIVER = """
 from landmarks import cli
 from landmarks.tagging import parts
