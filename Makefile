@@ -27,7 +27,7 @@ demo: setup ## install, build both CNNs on the built-in sample, recognise a phot
 	@python -m tools.demo
 
 test: setup ## pass every test (PYTEST="-k split -x" narrows it)
-	@python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(PYTEST)
+	@python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 ##@ Work with the pipeline
 setup: ## make .venv with the pinned packages (PYTHON=python3.12 chooses the Python)
