@@ -27,6 +27,8 @@ HASTY = {
     "epochs": 1,
     "lr_warmup_epochs": 0,
     "batch_size": 64,
+    "patience": 1,
+    "initial_crop_size": 32,
     "train_crop_size": 32,
     "val_crop_size": 32,
 }
