@@ -59,15 +59,20 @@ def build(folder: Path, photos: int) -> None:
     for leftover in ("dvc.lock", ".dvc/config.local"):
         (folder / leftover).unlink(missing_ok=True)
     draw(folder.parent / "photos.zip", photos)
+    (folder / "params.yaml").write_text(settings(folder.parent / "photos.zip"), encoding="utf-8")
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    dvc_cli.run("repro", root=folder)
+
+
+def settings(source: Path) -> str:
+    """Return what `params.yaml` holds: the sample's parameters, hasty, with these photos."""
     params = yaml.safe_load((ROOT / "presets/sample.yaml").read_text(encoding="utf-8"))
-    params["download"]["source"] = str(folder.parent / "photos.zip")
+    params["download"]["source"] = str(source)
     params["decode"]["photo_size"] = SIDE
     for cnn in ("scratch", "transfer"):
         params["train"][cnn] |= HASTY
     params["train"]["scratch"]["width"] = 8
-    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    dvc_cli.run("repro", root=folder)
+    return yaml.safe_dump(params)
 
 
 def loosen(folder: Path) -> None:
