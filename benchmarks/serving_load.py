@@ -64,7 +64,7 @@ async def ask(
                 status, tree = answer.status, await answer.json(content_type=None)
                 pause = float(answer.headers.get("Retry-After", 0))
         except aiohttp.ClientError:
-            pass
+            status = 0  # no answer: the table shows it among what is not 200
         ended = time.monotonic()
         if status == 200:
             load.answered += 1

@@ -45,6 +45,18 @@ REDDISH = (140, 110, 110)
 """Colours of photos: of the three places, of none, and of the first without being sure."""
 
 
+def slow_photos() -> list[bytes]:
+    """Return a red and a grey photo that take a while: progressive ones are decoded whole."""
+    noise = np.random.default_rng(1).integers(-9, 10, (1200, 1600, 3))
+    files = []
+    for colour in (RED, GREY):
+        buffer = io.BytesIO()
+        image = Image.fromarray((np.array(colour) + noise).astype(np.uint8))
+        image.save(buffer, "JPEG", quality=92, progressive=True)
+        files.append(buffer.getvalue())
+    return files
+
+
 def onnx_model() -> onnx.ModelProto:
     """Softmax over mean red, green and blue; known from 0.45 on, as the share of the strongest."""
     nodes = [

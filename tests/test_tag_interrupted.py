@@ -1,7 +1,6 @@
 """A run that is killed, stopped or not alone loses nothing, and photos are looked at once."""
 
 import hashlib
-import io
 import json
 import os
 import signal
@@ -12,10 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
-from tag_folder import GREY, RED, command, landmarks, photo, write_model
+from tag_folder import GREY, RED, command, landmarks, photo, slow_photos, write_model
 
 from landmarks.predictor import Predictor
 from landmarks.tagging.journal import Journal, one_run
@@ -28,19 +25,6 @@ MARK = 0.125
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("models") / "colours")
-
-
-@pytest.fixture(scope="module")
-def slow_photos() -> list[bytes]:
-    """Two photos that take a while: progressive files are decoded whole whatever is asked."""
-    noise = np.random.default_rng(1).integers(-9, 10, (1200, 1600, 3))
-    files = []
-    for colour in (RED, GREY):
-        buffer = io.BytesIO()
-        image = Image.fromarray((np.array(colour) + noise).astype(np.uint8))
-        image.save(buffer, "JPEG", quality=92, progressive=True)
-        files.append(buffer.getvalue())
-    return files
 
 
 def journaled(state: Path) -> int:
@@ -70,12 +54,13 @@ def rows(folder: Path, model: Path, state: Path, *options: str) -> list[dict[str
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_ends_early_is_continued(
-    tmp_path: Path, model: Path, slow_photos: list[bytes], how: signal.Signals
+    tmp_path: Path, model: Path, how: signal.Signals
 ) -> None:
     folder, state, total = tmp_path / "photos", tmp_path / "state", 80
     folder.mkdir()
+    files = slow_photos()
     for number in range(total):
-        content = slow_photos[number % 10 > 0] + number.to_bytes(2, "big")
+        content = files[number % 10 > 0] + number.to_bytes(2, "big")
         (folder / f"{number:03}.jpg").write_bytes(content)
     given = command("tag", folder, "--model", model, "--state", state, "--xmp")
     environment = os.environ | {"OMP_WAIT_POLICY": "passive"}

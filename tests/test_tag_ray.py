@@ -13,14 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 from stories.storages import free_port
 from tag_bucket import BUCKET, bucket, upload
-from tag_folder import GREY, RED, Done, Library, landmarks, photo, write_model
+from tag_folder import GREY, RED, Done, Library, landmarks, photo, slow_photos, write_model
 from test_tag_stores import fill, plain
 
 pytest.importorskip("ray")
@@ -95,14 +93,8 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
 
 
 def put_slow_photos(library: Library, total: int) -> None:
-    """Put photos that take a tenth of a second each: progressive files are decoded whole."""
-    noise = np.random.default_rng(1).integers(-9, 10, (1200, 1600, 3))
-    files = []
-    for colour in (RED, GREY):
-        buffer = io.BytesIO()
-        image = Image.fromarray((np.array(colour) + noise).astype(np.uint8))
-        image.save(buffer, "JPEG", quality=92, progressive=True)
-        files.append(buffer.getvalue())
+    """Put photos that take a tenth of a second each."""
+    files = slow_photos()
     for number in range(total):
         library.put(f"{number:03}.jpg", files[number % 10 > 0] + number.to_bytes(2, "big"))
 
@@ -233,8 +225,10 @@ def test_a_run_that_ends_early_is_continued(
 def in_background(work: Callable[[], None]) -> Iterator[None]:
     thread = threading.Thread(target=work)
     thread.start()
-    yield
-    thread.join()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def test_what_a_worker_lacks_is_said_in_one_line(
