@@ -18,10 +18,12 @@ METHODS = (
     "max_probability",
     "max_logit",
     "energy",
+    "generalized_entropy",
     "cosine",
     "mahalanobis",
     "max_probability+cosine",
     "max_probability+mahalanobis",
+    "generalized_entropy+cosine",
 )
 """Simplest first: of equally good ones the first is taken."""
 
@@ -100,6 +102,22 @@ class Energy(nn.Module):
     def forward(self, features: Tensor, logits: Tensor) -> Tensor:
         """Map (N, D) and (N, C) to (N,)."""
         return torch.logsumexp(logits, dim=1)
+
+
+class GeneralizedEntropy(nn.Module):
+    """The negative generalised entropy of the probabilities, with gamma 0.1.
+
+    Source: GEN (Liu, Lochman and Zach, CVPR 2023), over all classes: the paper takes at most 100.
+    """
+
+    gamma: float = 0.1
+
+    def forward(self, features: Tensor, logits: Tensor) -> Tensor:
+        """Map (N, D) and (N, C) to (N,)."""
+        falling, _ = torch.topk(torch.softmax(logits, dim=1), logits.shape[1], dim=1)
+        # One minus a probability near 1 would be the rounding error of that probability.
+        rest = torch.cat([falling[:, 1:].sum(dim=1, keepdim=True), 1 - falling[:, 1:]], dim=1)
+        return -((falling * rest) ** self.gamma).sum(dim=1)
 
 
 class Cosine(nn.Module):
@@ -188,7 +206,13 @@ def score(method: str, stats: Statistics, scales: Mapping[str, float]) -> nn.Mod
         return Cosine(stats)
     if method == "mahalanobis":
         return Mahalanobis(stats)
-    return {"max_probability": MaxProbability, "max_logit": MaxLogit, "energy": Energy}[method]()
+    simple = {
+        "max_probability": MaxProbability,
+        "max_logit": MaxLogit,
+        "energy": Energy,
+        "generalized_entropy": GeneralizedEntropy,
+    }
+    return simple[method]()
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -177,10 +177,12 @@ class Calibrate(Group):
         "max_probability",
         "max_logit",
         "energy",
+        "generalized_entropy",
         "cosine",
         "mahalanobis",
         "max_probability+cosine",
         "max_probability+mahalanobis",
+        "generalized_entropy+cosine",
     ] = Field(description="the score that tells known photos from others; see landmarks.known")
     keep: Share = Field(description="of the known validation photos, by the unknown threshold")
     precision: Share = Field(description="of names that are safe to write, negatives included")

@@ -21,7 +21,7 @@ from landmarks.known import METHODS, Statistics, score, statistics
 from landmarks.metrics import Kinds, Scores
 from landmarks.params import Calibrate
 
-DEFAULT_METHOD = "max_probability+cosine"
+DEFAULT_METHOD = "generalized_entropy+cosine"
 """Where there are no negatives to choose by: it did best on real photos (docs/decisions.md)."""
 
 

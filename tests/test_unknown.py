@@ -72,6 +72,8 @@ def test_each_score_is_what_its_paper_says() -> None:
         "max_probability": np.log(p / (1 - p)),
         "max_logit": [2.0, 0.5],
         "energy": np.log(np.exp(logits.numpy()).sum(1)),
+        # Worked out with 20 decimals.
+        "generalized_entropy": [-2.33703313, -2.58001825],
         "cosine": [1.0, 0.8],
         "mahalanobis": [
             -math.sqrt(((2 / 4) ** 2 + (4 / 2) ** 2) / 2),
@@ -83,10 +85,18 @@ def test_each_score_is_what_its_paper_says() -> None:
         found = known.score(name, stats, {})(features, logits)
         assert found.numpy() == pytest.approx(np.array(values), rel=1e-5), name
     both = known.score("max_probability+cosine", stats, scales)(features, logits)
-    parts = np.array(expected["max_probability"]) / 2 + np.array(expected["cosine"]) / 5
+    parts = np.array(expected["max_probability"]) / 2 + np.array(expected["cosine"]) / 6
     assert both.numpy() == pytest.approx(parts, rel=1e-5)
     with pytest.raises(LandmarksError, match="no method 'odin'.*calibrate.known to best.*energy"):
         known.score("odin", stats, {})
+
+
+def test_generalized_entropy_tells_sure_photos_apart_beyond_rounding() -> None:
+    """Where one minus the probability is less than float32 can say, and 0 would be a jump."""
+    logits = torch.tensor([[40.0, 0, 0], [60.0, 0, 0]])
+    found = known.score("generalized_entropy", {}, {})(logits, logits).tolist()
+    # (2 exp(-x))^0.1 of the likeliest class, exp(-x)^0.1 of both others.
+    assert found == pytest.approx([-0.019630 - 2 * 0.018316, -0.002657 - 2 * 0.002479], rel=1e-3)
 
 
 def test_every_method_can_be_asked_for_in_params_yaml() -> None:
