@@ -105,12 +105,14 @@ class Energy(nn.Module):
 
 
 class GeneralizedEntropy(nn.Module):
-    """The negative generalised entropy of the probabilities, with gamma 0.1.
+    """The negative generalised entropy of the probabilities.
 
     Source: GEN (Liu, Lochman and Zach, CVPR 2023), over all classes: the paper takes at most 100.
     """
 
-    gamma: float = 0.1
+    def __init__(self, gamma: float = 0.1) -> None:
+        super().__init__()
+        self.gamma = gamma
 
     def forward(self, features: Tensor, logits: Tensor) -> Tensor:
         """Map (N, D) and (N, C) to (N,)."""
