@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmarks import card, metrics
+from landmarks.batching import in_batches
 from landmarks.errors import LandmarksError
-from landmarks.inference import in_batches
 from landmarks.predictor import Outputs, Predictor, Runtime
 
 CLEAR_LEAD = 1e-3

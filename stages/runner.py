@@ -1,5 +1,6 @@
 """How a stage runs: alone, on a clean floor, and no longer than the DVC that started it."""
 
+import gc
 import os
 import sys
 import threading
@@ -32,6 +33,8 @@ def run(main: Callable[[], None], *, speaks: Callable[[], bool] = lambda: True) 
         main: the stage, whose arguments are those of the command line.
         speaks: whether this process takes the lock for others that share the work with it.
     """
+    gc.freeze()
+    gc.enable()
     if "DVC_STAGE" in os.environ or environment.launched():
         with suppress(psutil.Error):
             _end_with(_starter())
