@@ -1,5 +1,6 @@
 """An architecture is timed without being trained, and all are timed in one way."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import latency, plain
+from benchmarks import latency, plain, speed
 from landmarks import params
 from landmarks.export import count_flops
 
@@ -55,6 +56,21 @@ def test_all_are_measured_from_stored_pixels_to_logits() -> None:
     with torch.inference_mode():
         expected = module(torch.from_numpy(photo).permute(0, 3, 1, 2)).numpy()
     assert answered == pytest.approx(expected, abs=1e-4)
+
+
+def test_processor_time_leaves_out_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "ROUNDS", 2)
+
+    def waits(photo: np.ndarray) -> None:
+        time.sleep(0.02)
+
+    photos = np.zeros((2, 8, 8, 3), np.uint8)
+    assert speed.milliseconds({"waits": waits}, photos)["waits"] >= 20
+    assert speed.milliseconds({"waits": waits}, photos, time.thread_time)["waits"] < 10
+    # ONNX Runtime with one thread computes in the thread that calls it, which alone is measured.
+    wide = latency.Architecture(nn.Sequential(nn.Conv2d(3, 64, 7), nn.Flatten()), 128, 128)
+    found = latency.measure({"wide": wide}, time.thread_time)
+    assert found["wide"]["milliseconds"] > 0.2
 
 
 def test_our_cnns_are_those_that_the_parameters_describe() -> None:
