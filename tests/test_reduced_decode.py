@@ -21,6 +21,7 @@ from landmarks.data.store import PhotoStore
 from landmarks.errors import LandmarksError
 from landmarks.export import Photos
 from landmarks.predictor import Predictor
+from tools.compact import Photos as Built
 
 SPLIT = params.Split(
     seed=1, validation_share=0.4, test_share=0.2, near_duplicate_distance=0, exclude_licences=[]
@@ -65,7 +66,7 @@ class Confused(Predictor):
 
 
 def test_validation_photos_are_answered_whole_and_reduced(data: Path, model: Path) -> None:
-    built, predictor = reduced_decode.Built(data), Predictor.load(model, threads=1)
+    built, predictor = Built(data), Predictor.load(model, threads=1)
     photos = Photos(built.store, built.split, data / "landmark_images.zip")
     val = rows(photos.split, "val")
     found = reduced_decode.measure(predictor, photos, len(photos.split), [1e-6, 0.1])
