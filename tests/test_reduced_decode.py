@@ -23,6 +23,7 @@ from landmarks.export import Photos
 from landmarks.predictor import Predictor
 from tools.compact import Photos as Built
 
+NAMES = [str(place["class"]) for place in PLACES]
 SPLIT = params.Split(
     seed=1, validation_share=0.4, test_share=0.2, near_duplicate_distance=0, exclude_licences=[]
 )
@@ -47,10 +48,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project") / "data"
     folder.mkdir()
     with zipfile.ZipFile(folder / "landmark_images.zip", "w") as archive:
-        for label, place in enumerate(PLACES):
+        for label, name in enumerate(NAMES):
             for number in range(24):
                 content = reduced_decode.jpeg(np.asarray(picture(label, number)))
-                archive.writestr(f"{place['class']}/{number:02}.jpg", content)
+                archive.writestr(f"{name}/{number:02}.jpg", content)
     archives = {"archive": folder / "landmark_images.zip"}
     decode_archives(archives, folder / "photos", size=SIZE, workers=1)
     photos = PhotoStore.open(folder / "photos").table

@@ -162,8 +162,8 @@ class _Beside:
         self.sidecars = {name for name in names if name.lower().endswith(SIDECAR)}
         self.real = {name.lower(): name for name in sorted(self.sidecars)}
         # Only of files with a sidecar, or a large folder would take ten times the memory.
-        paired = (name for name in names if (name + SIDECAR).lower() in self.real)
-        self.alike = Counter(name.lower() for name in paired)
+        paired = {name.lower() for name in names if (name + SIDECAR).lower() in self.real}
+        self.alike = Counter(name.lower() for name in names if name.lower() in paired)
         split = (os.path.splitext(name.lower()) for name in names)
         self.stems = Counter(
             stem
