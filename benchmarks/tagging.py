@@ -34,23 +34,17 @@ Names = list[str]
 _MEMORY = """
 import sys
 from pathlib import Path
-from landmarks.predictor import Predictor
-from landmarks.tagging.journal import Journal
-from landmarks.tagging.reading import Reader
-from landmarks.tagging.walk import walk
-def peak():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    print(*[line.split()[1] for line in lines if line.startswith("VmHWM")])
-folder, model, state = map(Path, sys.argv[1:])
-predictor = Predictor.load(model)
-with Journal.open(state, "memory") as journal:
-    reads = Reader(predictor, journal, 2).read(walk(folder, print))
-    for number, _ in enumerate(reads, 1):
-        if number == 100:
-            peak()
-peak()
+from landmarks.tagging.options import Options
+from landmarks.tagging.run import tag
+photos, model, out = map(Path, sys.argv[1:])
+tag(Options(photos, model, csv=out / "rows.csv", json=out / "rows.json", state=out / "state"))
+lines = Path("/proc/self/status").read_text().splitlines()
+print(*[line.split()[1] for line in lines if line.startswith("VmHWM")])
 """
-"""Prints its peak memory in KiB, twice. On Linux only: getrusage counts that of the parent, too."""
+"""Ends by printing its peak memory in KiB. On Linux only: getrusage counts the parent's, too."""
+
+FEW = 100
+"""Photos that memory is compared with."""
 
 
 def plain(photos: list[Path], model: Path) -> Names:
@@ -122,18 +116,55 @@ def measure(photos: list[Path], model: Path, rounds: int) -> None:
     print(f"\n{share:.0%} of the limit; the same name as the plain way for {same} of {len(photos)}")
 
 
+def measure_speed(given: Path | None, count: int, model: Path, rounds: int) -> None:
+    """Measure with the photos of a folder, each content once, or with `count` drawn ones."""
+    with _folder() as folder:
+        if given:
+            found = [local(one.path) for one in walk(given, lambda path, reason: None)]
+            photos = list({sha256(path): path for path in found}.values())
+        else:
+            photos = draw(folder, count, (4000, 3000))
+        if not photos:
+            raise LandmarksError(f"{given} holds no photos", hint="Name another folder.")
+        with Image.open(photos[0]) as first:
+            print(f"{len(photos)} photos, the first {first.width} x {first.height}\n")
+        measure(photos, model, rounds)
+
+
 def measure_memory(many: int, model: Path) -> None:
-    """Print the peak memory after 100 small photos and after many, in one process."""
+    """Print the peak memory of `landmarks tag` with `FEW` small photos and with many.
+
+    Each run is a process of its own and writes CSV and JSON; all photos lie in one folder, and the
+    model answers for every one.
+    """
+    if many <= FEW:
+        raise LandmarksError(f"--many is {many}", hint=f"Give more than {FEW}, or 0 for none.")
     with _folder() as folder:
         photos = folder / "photos"
         photos.mkdir()
-        one = draw(photos, 1, (320, 240))[0].read_bytes()
-        for number in range(many):
-            (photos / f"{number:06}.jpg").write_bytes(one + number.to_bytes(4, "big"))
-        command = [sys.executable, "-c", _MEMORY, str(photos), str(model), str(folder / "state")]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    few, all_of_them = (int(line) * 1024 / 1e6 for line in done.stdout.split())
-    print(f"\npeak memory: {few:.0f} MB after 100 photos, {all_of_them:.0f} MB after {many + 1:,}")
+        drawn = draw(folder, 1, (320, 240))[0].read_bytes()
+        there = 0
+        for count in (FEW, many):
+            for number in range(there, count):  # what follows a JPEG's end makes it another file
+                (photos / f"{number:06}.jpg").write_bytes(drawn + number.to_bytes(4, "big"))
+            there = count
+            print(f"peak memory with {count:,} photos: {peak(photos, model, folder / str(count))}")
+
+
+def peak(photos: Path, model: Path, out: Path) -> str:
+    """Return the peak memory of `landmarks tag` over a folder; its rows are checked and counted.
+
+    Raises:
+        LandmarksError: some photo is no row of both tables.
+    """
+    out.mkdir()
+    command = [sys.executable, "-c", _MEMORY, str(photos), str(model), str(out)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    with (out / "rows.csv").open() as table, (out / "rows.json").open() as document:
+        rows = {sum(1 for _ in table) - 1, sum(1 for _ in document) - 2}
+    if rows != {sum(1 for _ in photos.iterdir())}:
+        raise LandmarksError(f"{out} holds {rows} rows", hint="Run `landmarks tag` to see why.")
+    return f"{int(done.stdout.split()[-1]) * 1024 / 1e6:.0f} MB"
 
 
 def draw(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
@@ -168,22 +199,14 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path(DEFAULT_FOLDER))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--many", type=int, default=5000, help="photos to measure memory with")
+    parser.add_argument("--only", choices=("speed", "memory"), help="leave the other out")
     args = parser.parse_args()
     machine = f"{environment.cores()} cores, load {os.getloadavg()[0]:.1f}"
     packages = ", ".join(f"{name} {version(name)}" for name in ("pillow", "onnxruntime", "torch"))
     print(f"{machine}, Python {platform.python_version()}, {packages}")
-    with _folder() as folder:
-        if args.photos:
-            found = [local(one.path) for one in walk(args.photos, lambda path, reason: None)]
-            photos = list({sha256(path): path for path in found}.values())
-        else:
-            photos = draw(folder, args.draw, (4000, 3000))
-        if not photos:
-            raise LandmarksError(f"{args.photos} holds no photos", hint="Name another folder.")
-        with Image.open(photos[0]) as first:
-            print(f"{len(photos)} photos, the first {first.width} x {first.height}\n")
-        measure(photos, args.model, args.rounds)
-    if args.many and Path("/proc/self/status").exists():
+    if args.only != "memory":
+        measure_speed(args.photos, args.draw, args.model, args.rounds)
+    if args.only != "speed" and args.many and Path("/proc/self/status").exists():
         measure_memory(args.many, args.model)
 
 

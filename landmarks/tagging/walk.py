@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,21 +74,22 @@ def walk(folder: Place, complain: Complain) -> Iterator[Found]:
     """
     if isinstance(folder, Remote):
         for there, remote in _remote_folders(folder, complain):
-            beside = _Beside(there, remote)
+            beside = _Beside(there, remote, remote.__getitem__)
             yield from map(beside.found, _remote_photos(remote))
         return
-    for here, files in _folders(folder, complain):
-        beside = _Beside(here, files)
-        yield from (beside.found(name) for name, path in files.items() if _is_photo(path))
+    for here, names in _folders(folder, complain):
+        beside = _Beside(here, names, here.joinpath)
+        yield from (beside.found(name) for name in names if _is_photo(here / name))
 
 
 def sidecars(folder: Path, complain: Complain) -> Iterator[Path]:
     """Yield every sidecar in a folder and all below it."""
-    for _, files in _folders(folder, complain):
-        yield from (path for name, path in files.items() if name.lower().endswith(SIDECAR))
+    for here, names in _folders(folder, complain):
+        yield from (here / name for name in names if name.lower().endswith(SIDECAR))
 
 
-def _folders(folder: Path, complain: Complain) -> Iterator[tuple[Path, dict[str, Path]]]:
+def _folders(folder: Path, complain: Complain) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder with the names of its files, and no more of them: it may hold millions."""
     todo = [folder]
     while todo:
         here = todo.pop()
@@ -104,7 +105,7 @@ def _folders(folder: Path, complain: Complain) -> Iterator[tuple[Path, dict[str,
                         files.append(entry.name)
         except OSError as error:
             complain(here, error.strerror or str(error))
-        yield here, {name: here / name for name in sorted(files)}
+        yield here, sorted(files)
         todo += [here / name for name in sorted(below, reverse=True)]
 
 
@@ -148,29 +149,41 @@ def _is_file(entry: "os.DirEntry[str]") -> bool:
 
 
 class _Beside:
-    """Which files of one folder share a name up to the extension."""
+    """The sidecars of one folder, and which files share a name where there is one.
 
-    def __init__(self, here: Place, files: Mapping[str, Place]) -> None:
-        self.here, self.files = here, files
-        names = list(files)
-        self.real = {name.lower(): name for name in names}
-        self.alike = Counter(name.lower() for name in names)
-        split = [os.path.splitext(name.lower()) for name in names]
-        self.stems = Counter(stem for stem, ending in split if ending in PHOTO or ending in RAW)
+    Args:
+        here: the folder.
+        names: of its files.
+        place: gives the file of a name.
+    """
+
+    def __init__(self, here: Place, names: Collection[str], place: Callable[[str], Place]) -> None:
+        self.here, self.place = here, place
+        self.sidecars = {name for name in names if name.lower().endswith(SIDECAR)}
+        self.real = {name.lower(): name for name in sorted(self.sidecars)}
+        # Only of files with a sidecar, or a large folder would take ten times the memory.
+        paired = {name.lower() for name in names if (name + SIDECAR).lower() in self.real}
+        self.alike = Counter(name.lower() for name in names if name.lower() in paired)
+        split = (os.path.splitext(name.lower()) for name in names)
+        self.stems = Counter(
+            stem
+            for stem, ending in split
+            if stem + SIDECAR in self.real and (ending in PHOTO or ending in RAW)
+        )
 
     def found(self, name: str) -> Found:
-        path, own = self.files[name], self._own(name)
+        path, own = self.place(name), self._own(name)
         stem, extension = os.path.splitext(name.lower())
-        names = [own] if own in self.files else []
+        names = [own] if own in self.sidecars else []
         if extension and self.stems[stem] == 1 and stem + SIDECAR in self.real:
             names.append(self.real[stem + SIDECAR])
-        there = tuple(self.files[one] for one in names)
+        there = tuple(map(self.place, names))
         return Found(path, there[0] if there else self.here / own, there)
 
     def _own(self, name: str) -> str:
         """Return the photo's full name with `.xmp`, or what another program made of its case."""
         exact = name + SIDECAR
-        if exact in self.files or self.alike[name.lower()] > 1:
+        if exact in self.sidecars or self.alike[name.lower()] > 1:
             return exact
         return self.real.get(exact.lower(), exact)
 
