@@ -1,5 +1,6 @@
 """`landmarks tag --engine ray` on two machines (of one: two of Ray's nodes) and a bucket."""
 
+import contextlib
 import csv
 import io
 import json
@@ -23,6 +24,7 @@ from test_tag_stores import fill, plain
 
 pytest.importorskip("ray")
 
+import ray  # noqa: E402
 from ray.cluster_utils import Cluster  # noqa: E402
 
 from landmarks import card  # noqa: E402
@@ -30,11 +32,19 @@ from landmarks.errors import LandmarksError  # noqa: E402
 from landmarks.tagging import parts, spread  # noqa: E402
 from landmarks.tagging.cluster import Cluster as Wanted  # noqa: E402
 from landmarks.tagging.cluster import connected, room  # noqa: E402
+from landmarks.tagging.deaths import Ledger  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
-QUICK_TO_NOTICE = {"health_check_period_ms": 1000, "health_check_failure_threshold": 6}
+SECONDS_TO_NOTICE = 15
+"""Until Ray knows that a machine died: by then it has tried its workers more often than `DEATHS`.
+A machine that is only busy must not seem dead either."""
+
+HEALTH = {
+    "health_check_period_ms": 1000,
+    "health_check_failure_threshold": SECONDS_TO_NOTICE,
+}
 DRIVER = """
 from landmarks import cli
 from landmarks.tagging import parts
@@ -47,7 +57,7 @@ cli.main()
 def two_machines() -> Iterator[Cluster]:
     """Run two nodes of one processor each; the first one is the head, too."""
     here = Cluster()
-    here.add_node(_system_config=QUICK_TO_NOTICE, include_dashboard=False, **NODE)
+    here.add_node(_system_config=HEALTH, include_dashboard=False, **NODE)
     here.add_node(**NODE)
     try:
         yield here
@@ -120,16 +130,17 @@ def wait_until(true: Any, seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
-def workers(node: Any) -> list[psutil.Process]:
-    """Return the processes of a node that look at photos."""
+def workers(node: Any, at_work: bool = False) -> list[psutil.Process]:
+    """Return the processes of a node that look at photos, or those that do so now."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
     found = []
     for child in raylet.children(recursive=True):
         try:
-            if child.cmdline()[0].startswith("ray::MapWorker"):
-                found.append(child)
+            title = child.cmdline()[0]
         except (psutil.Error, IndexError):
             continue
+        if title.startswith("ray::MapWorker") and (".submit" in title or not at_work):
+            found.append(child)
     return found
 
 
@@ -158,20 +169,36 @@ def test_a_bucket_gets_the_rows_of_the_local_engine(library: Library, machines: 
     assert paths == {row["path"] for row in wanted} - {"no extension"} | {"new.jpg"}
 
 
+def kill_at_work(machines: Machines) -> list[psutil.Process]:
+    """End all workers that look at a photo; return which they were."""
+    found = [one for node in machines.nodes for one in workers(node, at_work=True)]
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(found)
+    return found
+
+
 def without_times(text: str) -> list[dict[str, Any]]:
     return plain(list(csv.DictReader(io.StringIO(text, newline=""))))
 
 
 def test_a_machine_that_dies_loses_and_doubles_nothing(
-    library: Library, machines: Machines
+    library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nor is it held against a photo, however long Ray takes to notice."""
+    monkeypatch.setattr(spread, "DEATHS", 0)
     put_slow_photos(library, 60)
     survivor, victim = machines.nodes
     seen = []
 
     def kill() -> None:
         wait_until(
-            lambda: workers(victim) and workers(survivor) and len(written(library.state)) > 2
+            lambda: (
+                workers(victim, at_work=True)
+                and workers(survivor)
+                and len(written(library.state)) > 2
+            )
         )
         seen.append(len(written(library.state)))
         machines.cluster.remove_node(victim, allow_graceful=False)
@@ -202,8 +229,8 @@ def test_a_run_that_ends_early_is_continued(
 
     def kill() -> None:
         wait_until(lambda: len(written(library.state)) > len(first) + 2)
-        for process in [*workers(machines.nodes[0]), *workers(machines.nodes[1])]:
-            process.kill()
+        for _ in range(3):  # one alone may find them between two shards
+            wait_until(lambda: kill_at_work(machines))
 
     with monkeypatch.context() as patch, in_background(kill):
         patch.setattr(spread, "DEATHS", 0)
@@ -219,6 +246,44 @@ def test_a_run_that_ends_early_is_continued(
     assert ray_rows(table) == local_rows(library)
     assert machines.tag(library, "--json", table).returncode == 0
     assert written(library.state) == third, "there was nothing to do"
+
+
+def test_a_photo_that_ends_its_workers_is_named(
+    library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "SIZE", 1000)
+    put_slow_photos(library, 40)  # one shard, which takes seconds: there is time to end its worker
+    monkeypatch.setattr(spread, "DEATHS", 1)
+    ended, killed = threading.Event(), []
+
+    def kill() -> None:
+        while not ended.wait(0.02):
+            killed.extend(kill_at_work(machines))
+
+    with in_background(kill):
+        try:
+            done = machines.tag(library)
+        finally:
+            ended.set()
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert "error: 2 workers died at one of the photos from" in done.stderr
+    assert "000.jpg" in done.stderr and "039.jpg" in done.stderr
+    assert len(killed) >= 2
+
+
+def test_deaths_are_counted_where_a_shard_was_begun(machines: Machines) -> None:
+    with connected(Wanted(machines.cluster.address)):
+        machine = ray.get_runtime_context().get_node_id()
+        ledger = Ledger(1)
+        assert ledger.begin("fine", "a", machine)
+        ledger.end("fine", "a")
+        for _ in range(3):  # as when the answer is lost on its way
+            assert ledger.begin("deadly", "b", machine)
+        for lost in "cdef":
+            assert ledger.begin("deadly", lost, "0" * len(machine)), "a machine that died"
+        assert ledger.begin("deadly", "g", machine)
+        assert not ledger.begin("deadly", "h", machine)
+        assert ledger.begin("fine", "h", machine)
 
 
 @contextmanager
