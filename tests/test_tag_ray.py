@@ -1,6 +1,5 @@
 """`landmarks tag --engine ray` on two machines (of one: two of Ray's nodes) and a bucket."""
 
-import contextlib
 import csv
 import io
 import json
@@ -29,10 +28,10 @@ from ray.cluster_utils import Cluster  # noqa: E402
 
 from landmarks import card  # noqa: E402
 from landmarks.errors import LandmarksError  # noqa: E402
-from landmarks.tagging import parts, spread  # noqa: E402
+from landmarks.tagging import deaths, parts, spread  # noqa: E402
 from landmarks.tagging.cluster import Cluster as Wanted  # noqa: E402
 from landmarks.tagging.cluster import connected, room  # noqa: E402
-from landmarks.tagging.deaths import Ledger  # noqa: E402
+from landmarks.tagging.deaths import Ledger, ledger  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -130,17 +129,16 @@ def wait_until(true: Any, seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
-def workers(node: Any, at_work: bool = False) -> list[psutil.Process]:
-    """Return the processes of a node that look at photos, or those that do so now."""
+def workers(node: Any) -> list[psutil.Process]:
+    """Return the processes of a node that look at photos."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
     found = []
     for child in raylet.children(recursive=True):
         try:
-            title = child.cmdline()[0]
+            if child.cmdline()[0].startswith("ray::MapWorker"):
+                found.append(child)
         except (psutil.Error, IndexError):
             continue
-        if title.startswith("ray::MapWorker") and (".submit" in title or not at_work):
-            found.append(child)
     return found
 
 
@@ -169,16 +167,6 @@ def test_a_bucket_gets_the_rows_of_the_local_engine(library: Library, machines: 
     assert paths == {row["path"] for row in wanted} - {"no extension"} | {"new.jpg"}
 
 
-def kill_at_work(machines: Machines) -> list[psutil.Process]:
-    """End all workers that look at a photo; return which they were."""
-    found = [one for node in machines.nodes for one in workers(node, at_work=True)]
-    for process in found:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(found)
-    return found
-
-
 def without_times(text: str) -> list[dict[str, Any]]:
     return plain(list(csv.DictReader(io.StringIO(text, newline=""))))
 
@@ -194,11 +182,7 @@ def test_a_machine_that_dies_loses_and_doubles_nothing(
 
     def kill() -> None:
         wait_until(
-            lambda: (
-                workers(victim, at_work=True)
-                and workers(survivor)
-                and len(written(library.state)) > 2
-            )
+            lambda: workers(victim) and workers(survivor) and len(written(library.state)) > 2
         )
         seen.append(len(written(library.state)))
         machines.cluster.remove_node(victim, allow_graceful=False)
@@ -212,33 +196,27 @@ def test_a_machine_that_dies_loses_and_doubles_nothing(
     assert ray_rows(table) == local_rows(library)
 
 
-def test_a_run_that_ends_early_is_continued(
-    library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def interrupted(command: list[str], state: Path, machines: Machines) -> dict[str, int]:
+    """Kill the command when it has written some parts; return all that is written then."""
+    before = len(written(state))
+    driver = subprocess.Popen(command)
+    wait_until(lambda: len(written(state)) > before + 2)
+    driver.kill()
+    driver.wait()
+    wait_until(lambda: not any(map(workers, machines.nodes)))
+    return written(state)
+
+
+def test_a_run_that_ends_early_is_continued(library: Library, machines: Machines) -> None:
     put_slow_photos(library, 50)
     library.put(os.fsdecode(b"caf\xe9.jpg"), photo(RED, 77))  # a name that is no text
     table = library.top / "ray.json"
     given = [library.folder, "--model", library.model, "--state", library.state, "--json", table]
     command = [sys.executable, "-c", DRIVER, "tag", *map(str, given), "--engine", "ray"]
-    driver = subprocess.Popen([*command, "--ray-address", machines.cluster.address])
-    wait_until(lambda: len(written(library.state)) > 2)
-    driver.kill()
-    driver.wait()
-    wait_until(lambda: not any(map(workers, machines.nodes)))
-    first = written(library.state)
-
-    def kill() -> None:
-        wait_until(lambda: len(written(library.state)) > len(first) + 2)
-        for _ in range(3):  # one alone may find them between two shards
-            wait_until(lambda: kill_at_work(machines))
-
-    with monkeypatch.context() as patch, in_background(kill):
-        patch.setattr(spread, "DEATHS", 0)
-        done = machines.tag(library, "--json", table)
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
-    assert "error: 1 workers died at one of the photos from" in done.stderr
+    command += ["--ray-address", machines.cluster.address]
+    first = interrupted(command, library.state, machines)
+    second = interrupted(command, library.state, machines)
     assert not table.exists()
-    second = written(library.state)
     assert machines.tag(library, "--json", table).returncode == 0
     third = written(library.state)
     assert 2 < len(first) < len(second) < len(third)
@@ -253,37 +231,44 @@ def test_a_photo_that_ends_its_workers_is_named(
 ) -> None:
     monkeypatch.setattr(parts, "SIZE", 1000)
     put_slow_photos(library, 40)  # one shard, which takes seconds: there is time to end its worker
-    monkeypatch.setattr(spread, "DEATHS", 1)
-    ended, killed = threading.Event(), []
+    ledgers: list[Any] = []
+
+    def kept(most: int) -> Any:
+        ledgers.append(ledger(most))
+        return ledgers[-1]
 
     def kill() -> None:
-        while not ended.wait(0.02):
-            killed.extend(kill_at_work(machines))
+        for number in (1, 2):
+            wait_until(lambda n=number: ledgers and ray.get(ledgers[0].open.remote()) == n)
+            for process in [*workers(machines.nodes[0]), *workers(machines.nodes[1])]:
+                process.kill()
 
-    with in_background(kill):
-        try:
-            done = machines.tag(library)
-        finally:
-            ended.set()
+    table = library.top / "ray.json"
+    with monkeypatch.context() as patch, in_background(kill):
+        patch.setattr(spread, "DEATHS", 1)
+        patch.setattr(deaths, "ledger", kept)
+        done = machines.tag(library, "--json", table)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
     assert "error: 2 workers died at one of the photos from" in done.stderr
     assert "000.jpg" in done.stderr and "039.jpg" in done.stderr
-    assert len(killed) >= 2
+    assert not table.exists()
+    assert machines.tag(library, "--json", table).returncode == 0
+    assert ray_rows(table) == local_rows(library)
 
 
 def test_deaths_are_counted_where_a_shard_was_begun(machines: Machines) -> None:
     with connected(Wanted(machines.cluster.address)):
         machine = ray.get_runtime_context().get_node_id()
-        ledger = Ledger(1)
-        assert ledger.begin("fine", "a", machine)
-        ledger.end("fine", "a")
+        counted = Ledger(1)
+        assert counted.begin("fine", "a", machine)
+        counted.end("fine", "a")
         for _ in range(3):  # as when the answer is lost on its way
-            assert ledger.begin("deadly", "b", machine)
+            assert counted.begin("deadly", "b", machine)
         for lost in "cdef":
-            assert ledger.begin("deadly", lost, "0" * len(machine)), "a machine that died"
-        assert ledger.begin("deadly", "g", machine)
-        assert not ledger.begin("deadly", "h", machine)
-        assert ledger.begin("fine", "h", machine)
+            assert counted.begin("deadly", lost, "0" * len(machine)), "a machine that died"
+        assert counted.begin("deadly", "g", machine)
+        assert not counted.begin("deadly", "h", machine)
+        assert counted.begin("fine", "h", machine)
 
 
 @contextmanager

@@ -52,6 +52,10 @@ class Ledger:
         """Note that the worker came through."""
         self._begun.get(shard, {}).pop(worker, None)
 
+    def open(self) -> int:
+        """Return how often a shard was begun and, as yet, not ended."""
+        return sum(map(len, self._begun.values()))
+
 
 def mine() -> tuple[str, str]:
     """Return the names of this worker and of its machine."""
