@@ -7,24 +7,31 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-import pyarrow.parquet as pq
 import pytest
 from stories.storages import free_port
 from tag_bucket import BUCKET, bucket, upload
-from tag_folder import GREY, RED, Done, Library, landmarks, photo, slow_photos, write_model
+from tag_folder import GREY, RED, Library, landmarks, photo, write_model
 from test_tag_stores import fill, plain
 
 pytest.importorskip("ray")
 
 import ray  # noqa: E402
-from ray.cluster_utils import Cluster  # noqa: E402
+from tag_cluster import (  # noqa: E402
+    NODE,
+    Machines,
+    local_rows,
+    put_slow_photos,
+    ray_rows,
+    two_machines,
+    wait_until,
+    workers,
+    written,
+)
 
 from landmarks import card  # noqa: E402
 from landmarks.errors import LandmarksError  # noqa: E402
@@ -35,55 +42,12 @@ from landmarks.tagging.deaths import Ledger, ledger  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
-SECONDS_TO_NOTICE = 15
-"""Until Ray knows that a machine died: by then it has tried its workers more often than `DEATHS`.
-A machine that is only busy must not seem dead either."""
-
-HEALTH = {
-    "health_check_period_ms": 1000,
-    "health_check_failure_threshold": SECONDS_TO_NOTICE,
-}
 DRIVER = """
 from landmarks import cli
 from landmarks.tagging import parts
 parts.SIZE = 2
 cli.main()
 """
-
-
-@contextmanager
-def two_machines() -> Iterator[Cluster]:
-    """Run two nodes of one processor each; the first one is the head, too."""
-    here = Cluster()
-    here.add_node(_system_config=HEALTH, include_dashboard=False, **NODE)
-    here.add_node(**NODE)
-    try:
-        yield here
-    finally:
-        here.shutdown()
-
-
-class Machines:
-    """A bucket, a cluster, and the command that uses both."""
-
-    def __init__(self, store: Any, cluster: Cluster) -> None:
-        self.store, self.cluster = store, cluster
-
-    def tag(self, library: Library, *options: str | Path) -> Done:
-        return library.tag("--engine", "ray", "--ray-address", self.cluster.address, *options)
-
-    def parts(self, url: str) -> list[dict[str, Any]]:
-        """Return the rows of a folder of Parquet files in the order of the other tables."""
-        assert self.store.exists(f"{url}/_SUCCESS")
-        folder = url.removeprefix("s3://")
-        rows = pq.read_table(folder, filesystem=self.store).to_pylist()
-        return sorted(plain(rows), key=lambda row: (row["path"].count("/"), row["path"]))
-
-    @property
-    def nodes(self) -> list[Any]:
-        """The head and the other one."""
-        return [self.cluster.head_node, *self.cluster.worker_nodes]
 
 
 @pytest.fixture(scope="module")
@@ -99,47 +63,6 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     monkeypatch.setattr(parts, "SIZE", 2)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return Library(tmp_path, write_model(tmp_path / "model"))
-
-
-def put_slow_photos(library: Library, total: int) -> None:
-    """Put photos that take a tenth of a second each."""
-    files = slow_photos()
-    for number in range(total):
-        library.put(f"{number:03}.jpg", files[number % 10 > 0] + number.to_bytes(2, "big"))
-
-
-def local_rows(library: Library) -> list[dict[str, Any]]:
-    """Return what the local engine says, without the time."""
-    return plain(list(library.rows("--state", library.top / "journal").values()))
-
-
-def ray_rows(table: Path) -> list[dict[str, Any]]:
-    return plain(json.loads(table.read_text(encoding="utf-8")))
-
-
-def written(state: Path) -> dict[str, int]:
-    """Return when each part was written."""
-    return {path.name: path.stat().st_mtime_ns for path in state.glob("parts-*/part-*.parquet")}
-
-
-def wait_until(true: Any, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def workers(node: Any) -> list[psutil.Process]:
-    """Return the processes of a node that look at photos."""
-    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-    found = []
-    for child in raylet.children(recursive=True):
-        try:
-            if child.cmdline()[0].startswith("ray::MapWorker"):
-                found.append(child)
-        except (psutil.Error, IndexError):
-            continue
-    return found
 
 
 def test_a_bucket_gets_the_rows_of_the_local_engine(library: Library, machines: Machines) -> None:
