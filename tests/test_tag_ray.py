@@ -95,10 +95,9 @@ def without_times(text: str) -> list[dict[str, Any]]:
 
 
 def test_a_machine_that_dies_loses_and_doubles_nothing(
-    library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
+    library: Library, machines: Machines
 ) -> None:
     """Nor is it held against a photo, however long Ray takes to notice."""
-    monkeypatch.setattr(spread, "DEATHS", 0)
     put_slow_photos(library, 60)
     survivor, victim = machines.nodes
     seen = []
