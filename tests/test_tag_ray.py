@@ -7,74 +7,47 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-import pyarrow.parquet as pq
 import pytest
 from stories.storages import free_port
 from tag_bucket import BUCKET, bucket, upload
-from tag_folder import GREY, RED, Done, Library, landmarks, photo, slow_photos, write_model
+from tag_folder import GREY, RED, Library, landmarks, photo, write_model
 from test_tag_stores import fill, plain
 
 pytest.importorskip("ray")
 
-from ray.cluster_utils import Cluster  # noqa: E402
+import ray  # noqa: E402
+from tag_cluster import (  # noqa: E402
+    NODE,
+    Machines,
+    local_rows,
+    put_slow_photos,
+    ray_rows,
+    two_machines,
+    wait_until,
+    workers,
+    written,
+)
 
 from landmarks import card  # noqa: E402
 from landmarks.errors import LandmarksError  # noqa: E402
-from landmarks.tagging import parts, spread  # noqa: E402
+from landmarks.tagging import deaths, parts, spread  # noqa: E402
 from landmarks.tagging.cluster import Cluster as Wanted  # noqa: E402
 from landmarks.tagging.cluster import connected, room  # noqa: E402
+from landmarks.tagging.deaths import Ledger, ledger  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
-QUICK_TO_NOTICE = {"health_check_period_ms": 1000, "health_check_failure_threshold": 6}
 DRIVER = """
 from landmarks import cli
 from landmarks.tagging import parts
 parts.SIZE = 2
 cli.main()
 """
-
-
-@contextmanager
-def two_machines() -> Iterator[Cluster]:
-    """Run two nodes of one processor each; the first one is the head, too."""
-    here = Cluster()
-    here.add_node(_system_config=QUICK_TO_NOTICE, include_dashboard=False, **NODE)
-    here.add_node(**NODE)
-    try:
-        yield here
-    finally:
-        here.shutdown()
-
-
-class Machines:
-    """A bucket, a cluster, and the command that uses both."""
-
-    def __init__(self, store: Any, cluster: Cluster) -> None:
-        self.store, self.cluster = store, cluster
-
-    def tag(self, library: Library, *options: str | Path) -> Done:
-        return library.tag("--engine", "ray", "--ray-address", self.cluster.address, *options)
-
-    def parts(self, url: str) -> list[dict[str, Any]]:
-        """Return the rows of a folder of Parquet files in the order of the other tables."""
-        assert self.store.exists(f"{url}/_SUCCESS")
-        folder = url.removeprefix("s3://")
-        rows = pq.read_table(folder, filesystem=self.store).to_pylist()
-        return sorted(plain(rows), key=lambda row: (row["path"].count("/"), row["path"]))
-
-    @property
-    def nodes(self) -> list[Any]:
-        """The head and the other one."""
-        return [self.cluster.head_node, *self.cluster.worker_nodes]
 
 
 @pytest.fixture(scope="module")
@@ -90,47 +63,6 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     monkeypatch.setattr(parts, "SIZE", 2)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return Library(tmp_path, write_model(tmp_path / "model"))
-
-
-def put_slow_photos(library: Library, total: int) -> None:
-    """Put photos that take a tenth of a second each."""
-    files = slow_photos()
-    for number in range(total):
-        library.put(f"{number:03}.jpg", files[number % 10 > 0] + number.to_bytes(2, "big"))
-
-
-def local_rows(library: Library) -> list[dict[str, Any]]:
-    """Return what the local engine says, without the time."""
-    return plain(list(library.rows("--state", library.top / "journal").values()))
-
-
-def ray_rows(table: Path) -> list[dict[str, Any]]:
-    return plain(json.loads(table.read_text(encoding="utf-8")))
-
-
-def written(state: Path) -> dict[str, int]:
-    """Return when each part was written."""
-    return {path.name: path.stat().st_mtime_ns for path in state.glob("parts-*/part-*.parquet")}
-
-
-def wait_until(true: Any, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def workers(node: Any) -> list[psutil.Process]:
-    """Return the processes of a node that look at photos."""
-    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-    found = []
-    for child in raylet.children(recursive=True):
-        try:
-            if child.cmdline()[0].startswith("ray::MapWorker"):
-                found.append(child)
-        except (psutil.Error, IndexError):
-            continue
-    return found
 
 
 def test_a_bucket_gets_the_rows_of_the_local_engine(library: Library, machines: Machines) -> None:
@@ -165,6 +97,7 @@ def without_times(text: str) -> list[dict[str, Any]]:
 def test_a_machine_that_dies_loses_and_doubles_nothing(
     library: Library, machines: Machines
 ) -> None:
+    """Nor is it held against a photo, however long Ray takes to notice."""
     put_slow_photos(library, 60)
     survivor, victim = machines.nodes
     seen = []
@@ -185,33 +118,27 @@ def test_a_machine_that_dies_loses_and_doubles_nothing(
     assert ray_rows(table) == local_rows(library)
 
 
-def test_a_run_that_ends_early_is_continued(
-    library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def interrupted(command: list[str], state: Path, machines: Machines) -> dict[str, int]:
+    """Kill the command when it has written some parts; return all that is written then."""
+    before = len(written(state))
+    driver = subprocess.Popen(command)
+    wait_until(lambda: len(written(state)) > before + 2)
+    driver.kill()
+    driver.wait()
+    wait_until(lambda: not any(map(workers, machines.nodes)))
+    return written(state)
+
+
+def test_a_run_that_ends_early_is_continued(library: Library, machines: Machines) -> None:
     put_slow_photos(library, 50)
     library.put(os.fsdecode(b"caf\xe9.jpg"), photo(RED, 77))  # a name that is no text
     table = library.top / "ray.json"
     given = [library.folder, "--model", library.model, "--state", library.state, "--json", table]
     command = [sys.executable, "-c", DRIVER, "tag", *map(str, given), "--engine", "ray"]
-    driver = subprocess.Popen([*command, "--ray-address", machines.cluster.address])
-    wait_until(lambda: len(written(library.state)) > 2)
-    driver.kill()
-    driver.wait()
-    wait_until(lambda: not any(map(workers, machines.nodes)))
-    first = written(library.state)
-
-    def kill() -> None:
-        wait_until(lambda: len(written(library.state)) > len(first) + 2)
-        for process in [*workers(machines.nodes[0]), *workers(machines.nodes[1])]:
-            process.kill()
-
-    with monkeypatch.context() as patch, in_background(kill):
-        patch.setattr(spread, "DEATHS", 0)
-        done = machines.tag(library, "--json", table)
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
-    assert "error: 1 workers died at one of the photos from" in done.stderr
+    command += ["--ray-address", machines.cluster.address]
+    first = interrupted(command, library.state, machines)
+    second = interrupted(command, library.state, machines)
     assert not table.exists()
-    second = written(library.state)
     assert machines.tag(library, "--json", table).returncode == 0
     third = written(library.state)
     assert 2 < len(first) < len(second) < len(third)
@@ -219,6 +146,51 @@ def test_a_run_that_ends_early_is_continued(
     assert ray_rows(table) == local_rows(library)
     assert machines.tag(library, "--json", table).returncode == 0
     assert written(library.state) == third, "there was nothing to do"
+
+
+def test_a_photo_that_ends_its_workers_is_named(
+    library: Library, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "SIZE", 1000)
+    put_slow_photos(library, 40)  # one shard, which takes seconds: there is time to end its worker
+    ledgers: list[Any] = []
+
+    def kept(most: int) -> Any:
+        ledgers.append(ledger(most))
+        return ledgers[-1]
+
+    def kill() -> None:
+        for number in (1, 2):
+            wait_until(lambda n=number: ledgers and ray.get(ledgers[0].open.remote()) == n)
+            for process in [*workers(machines.nodes[0]), *workers(machines.nodes[1])]:
+                process.kill()
+
+    table = library.top / "ray.json"
+    with monkeypatch.context() as patch, in_background(kill):
+        patch.setattr(spread, "DEATHS", 1)
+        patch.setattr(deaths, "ledger", kept)
+        done = machines.tag(library, "--json", table)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert "error: 2 workers died at one of the photos from" in done.stderr
+    assert "000.jpg" in done.stderr and "039.jpg" in done.stderr
+    assert not table.exists()
+    assert machines.tag(library, "--json", table).returncode == 0
+    assert ray_rows(table) == local_rows(library)
+
+
+def test_deaths_are_counted_where_a_shard_was_begun(machines: Machines) -> None:
+    with connected(Wanted(machines.cluster.address)):
+        machine = ray.get_runtime_context().get_node_id()
+        counted = Ledger(1)
+        assert counted.begin("fine", "a", machine)
+        counted.end("fine", "a")
+        for _ in range(3):  # as when the answer is lost on its way
+            assert counted.begin("deadly", "b", machine)
+        for lost in "cdef":
+            assert counted.begin("deadly", lost, "0" * len(machine)), "a machine that died"
+        assert counted.begin("deadly", "g", machine)
+        assert not counted.begin("deadly", "h", machine)
+        assert counted.begin("fine", "h", machine)
 
 
 @contextmanager

@@ -105,7 +105,6 @@ def _keep_quiet() -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.max_errored_blocks = -1  # which they are is found out by what they did not write
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from landmarks import card as cards
 from landmarks.errors import LandmarksError
 from landmarks.predictor import Predictor
-from landmarks.tagging import cluster, sidecars, tables
+from landmarks.tagging import cluster, deaths, sidecars, tables
 from landmarks.tagging.cluster import Cluster
 from landmarks.tagging.deciding import INVENTED, Rules, decide
 from landmarks.tagging.journal import state_folder
@@ -80,21 +80,31 @@ def _count(rows: Iterable[dict[str, Any]]) -> _Counts:
 class Worker:
     """Lives on some machine of the cluster and looks at shards, with the model loaded once."""
 
-    def __init__(self, packed: Any) -> None:
+    def __init__(self, packed: Any, ledger: Any) -> None:
         import ray
 
         self._job: Job = ray.get(packed)
+        self._ledger = ledger
         self._predictor: Predictor | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        """Look at shards; say of each what its photos turned out to be, or what was wrong."""
+        """Look at shards; say of each what its photos turned out to be, or what was wrong.
+
+        No counts are those of a shard that ended too many workers.
+        """
         said = [self._try(pickle.loads(packed)) for packed in batch["shard"]]
         return {key: [one[key] for one in said] for key in said[0]}
 
     def _try(self, shard: Shard) -> dict[str, Any]:
-        counts, wrong = _Counts(), ""
+        import ray
+
+        counts: _Counts | None = None
+        wrong = ""
         try:
-            counts = self._look(shard)
+            worker, machine = deaths.mine()
+            if ray.get(self._ledger.begin.remote(shard.name, worker, machine)):
+                counts = self._look(shard)
+                self._ledger.end.remote(shard.name, worker)
         except Exception as error:  # it is the driver's to say it
             kind = "" if isinstance(error, LandmarksError) else f"{type(error).__name__}: "
             wrong = f"worker on {socket.gethostname()}: {kind}{error}"
@@ -187,7 +197,7 @@ class _Hands:
     def __init__(self, wanted: Cluster, job: Job) -> None:
         self._wanted, self._job = wanted, job
         self._open = ExitStack()
-        self._packed: Any = None
+        self._given: tuple[Any, Any] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -210,7 +220,8 @@ class _Hands:
         }
         waiting = deque(window)
         for said in self._results([shard for shard in window if shard.name not in done]):
-            done[said["shard"]] = pickle.loads(said["counts"])
+            if (counts := pickle.loads(said["counts"])) is not None:
+                done[said["shard"]] = counts
             while waiting and waiting[0].name in done:
                 yield waiting[0], done[waiting.popleft().name]
         if lost := [shard for shard in waiting if shard.name not in done]:
@@ -222,9 +233,9 @@ class _Hands:
             return
         import ray
 
-        if self._packed is None:
+        if self._given is None:
             self._open.enter_context(cluster.connected(self._wanted))
-            self._packed = ray.put(self._job)
+            self._given = ray.put(self._job), deaths.ledger(DEATHS)
         try:
             for said in self._hand_out(todo).iter_rows():
                 if said["error"]:
@@ -244,12 +255,12 @@ class _Hands:
             warnings.simplefilter("ignore", DeprecationWarning)
             return data.map_batches(
                 Worker,
-                fn_constructor_args=(self._packed,),
+                fn_constructor_args=self._given,
                 batch_size=1,
                 compute=ray.data.ActorPoolStrategy(size=min(cluster.room(wanted), len(rows))),
                 num_cpus=wanted.cpus,
                 num_gpus=wanted.gpus or None,
-                max_task_retries=DEATHS,
+                max_task_retries=-1,  # who is to blame is the ledger's to find out
             )
 
 
