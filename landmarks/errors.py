@@ -61,7 +61,7 @@ def run(main: Callable[[], None]) -> None:
     """
     asked: list[int] = []
     try:
-        with _cleaning_up_on_sigterm(asked):
+        with _asked_to_end(asked):
             main()
             sys.stdout.flush()
     except BrokenPipeError:
@@ -69,23 +69,23 @@ def run(main: Callable[[], None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except (LandmarksError, OSError, MemoryError, RuntimeError) as error:
-        if asked:  # a library took `Terminated` for a mistake of its own
-            raise _ended() from None
+        if asked:  # a library took the interruption for a mistake of its own
+            raise _ended(asked[-1]) from None
         said = _explained(error)
         if said is None:
             raise
         print(report(said), file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print(f"error: interrupted; {_AGAIN} to continue", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise _ended(signal.SIGINT) from None
     except Terminated:
-        raise _ended() from None
+        raise _ended(signal.SIGTERM) from None
 
 
-def _ended() -> SystemExit:
-    print(f"error: ended by SIGTERM; {_AGAIN} to continue", file=sys.stderr)
-    return SystemExit(143)
+def _ended(number: int) -> SystemExit:
+    how = "interrupted" if number == signal.SIGINT else "ended by SIGTERM"
+    print(f"error: {how}; {_AGAIN} to continue", file=sys.stderr)
+    return SystemExit(128 + number)
 
 
 def _explained(error: BaseException) -> LandmarksError | None:
@@ -126,10 +126,10 @@ def deaf_to_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _cleaning_up_on_sigterm(asked: list[int]) -> Iterator[None]:
+def _asked_to_end(asked: list[int]) -> Iterator[None]:
     """Turn SIGTERM into `Terminated`, so that `finally` removes what is half-written.
 
-    Its number is put into `asked`.
+    Its number, or that of SIGINT (Ctrl-C), is put into `asked`.
 
     Not in the processes of torchrun: it ends them by SIGTERM, maybe while they wait for each other
     in C code, where Python would not notice.
@@ -143,12 +143,20 @@ def _cleaning_up_on_sigterm(asked: list[int]) -> Iterator[None]:
         asked.append(number)
         raise Terminated
 
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        raise KeyboardInterrupt
+
     main = threading.current_thread() is threading.main_thread()
     if not main or "TORCHELASTIC_RUN_ID" in os.environ:
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, end)}
+    # Whoever started this in the background may want it deaf to Ctrl-C: so it stays.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -24,6 +24,10 @@ from landmarks.params import Calibrate
 DEFAULT_METHOD = "generalized_entropy+cosine"
 """Where there are no negatives to choose by: it did best on real photos (docs/decisions.md)."""
 
+RESOLUTION = 1e-3
+"""Least spread of a score, as a share of its size. A network that is unsure of everything gives
+scores that differ by little more than rounding, and each runtime rounds in its own way."""
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -174,7 +178,8 @@ def learn(
     scales = {name: _spread(known.scores(name, stats, {})) for name in simple}
     ours = {name: known.scores(name, stats, scales) for name in METHODS}
     theirs = {name: negatives.scores(name, stats, scales) for name in METHODS}
-    method, figures = _choose(settings.known, ours, theirs, kinds)
+    clear = _clear(ours, scales)
+    method, figures = _choose(settings.known, ours, theirs, kinds, clear)
     threshold = _rounded(thresholds.keep_threshold(ours[method], settings.keep))
     kept, named = ours[method] >= threshold, theirs[method] >= threshold
     figures |= {"known_threshold": threshold, "known_kept": float(kept.mean())}
@@ -199,13 +204,24 @@ def learn(
     return {"known": calibration, "thresholds": lines}, rounded
 
 
+def _clear(ours: Mapping[str, Scores], scales: Mapping[str, float]) -> list[str]:
+    """Return the methods whose scores, and those they are sums of, stand clear of rounding."""
+    clear = {name for name in scales if scales[name] > RESOLUTION * np.abs(ours[name]).max()}
+    return [name for name in ours if clear >= set(name.split("+"))] or list(METHODS[:1])
+
+
 def _choose(
-    wanted: str, ours: Mapping[str, Scores], theirs: Mapping[str, Scores], kinds: Kinds
+    wanted: str,
+    ours: Mapping[str, Scores],
+    theirs: Mapping[str, Scores],
+    kinds: Kinds,
+    clear: list[str],
 ) -> tuple[str, dict[str, float]]:
-    """Return the method that is wanted, or the best, and how well each does."""
+    """Return the method that is wanted, or the best of the clear ones, and how well each does."""
     if not len(kinds):
-        return (DEFAULT_METHOD if wanted == "best" else wanted), {}
-    best, unseen = thresholds.choose_method(ours, theirs, kinds)
+        best = DEFAULT_METHOD if DEFAULT_METHOD in clear else clear[0]
+        return (best if wanted == "best" else wanted), {}
+    best, unseen = thresholds.choose_method({name: ours[name] for name in clear}, theirs, kinds)
     figures = {
         f"known_auroc_{name}": thresholds.macro_auroc(ours[name], theirs[name], kinds)
         for name in ours

@@ -142,6 +142,27 @@ def test_the_method_is_chosen_by_kinds_that_it_was_not_chosen_on() -> None:
     assert thresholds.choose_method(ours, theirs, np.full(20, "a"))[0] in ours
 
 
+@pytest.mark.parametrize("negatives", [0, 40])
+def test_what_rounding_decides_is_not_chosen(negatives: int) -> None:
+    """A network that is unsure of everything: all its probabilities are nearly the same."""
+    labels = np.arange(CLASSES * PER_CLASS) % CLASSES
+    features = np.concatenate([features_of(labels, 1), elsewhere(negatives)])
+    unsure = classifier()
+    with torch.no_grad():
+        unsure.weight.mul_(1e-5)
+    photos = unknown.Photos(labels, np.full(negatives, "scene"), labels)
+    settings = SETTINGS.model_copy(update={"temperature": False})
+    every = np.concatenate([features, features_of(labels, 2)]).astype(np.float32)
+    found = unknown.fit(every, unsure, photos, settings, bins=15)
+    chosen = found.calibration["known"]
+    seen = torch.from_numpy(features[: len(labels)])
+    logits = unsure(seen).detach()
+    score = known.score(chosen["method"], found.statistics, chosen["scales"])
+    exact = score.double()(seen.double(), logits.double())
+    rounded = known.score(chosen["method"], found.statistics, chosen["scales"])(seen, logits)
+    assert (exact - rounded).abs().max() < 1e-3 * chosen["scale"]
+
+
 def test_a_distance_is_chosen_where_negatives_are_confident_and_far_from_every_class() -> None:
     strange = elsewhere(40)
     strange[:, 0] += 5.5  # looks a little like the first class, which the softmax is sure of
