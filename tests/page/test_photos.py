@@ -130,6 +130,9 @@ def test_sliders_change_the_guesses_and_what_counts_as_sure(page: Page) -> None:
 
 def test_a_pasted_picture_is_answered(page: Page) -> None:
     content = base64.b64encode(visit.photo(GREEN)).decode()
+    page.wait_for_function(
+        "window.landmarksPage && document.querySelector('[class*=st-key-drop] input[type=file]')"
+    )
     page.evaluate(
         """(content) => {
           const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
