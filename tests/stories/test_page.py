@@ -24,7 +24,9 @@ def test_the_page_shows_what_was_built(built: Clone, tmp_path: Path) -> None:
     ):
         expect(page.locator(".notice")).to_contain_text("invented places")
         for number, example in enumerate(examples.EXAMPLES):
-            page.locator(f".st-key-example-{number} button").click()
+            button = page.locator(f".st-key-example-{number} button")
+            expect(button).to_have_count(1)  # while the page is drawn anew the old one is there too
+            button.click()
             shown = visit.answer(page, examples.file_name(example))
             said = predictor.predict(examples.draw(example))
             shares = [percent(guess.confidence) for guess in said.guesses]
