@@ -161,6 +161,31 @@ def chosen(archive: str, weights: str, backbone: str) -> params.Params:
     return settings.model_copy(update={"download": source, "train": train})
 
 
+def recorded(target: Path, facts: dict[str, str]) -> dict[str, Any]:
+    """Return the rivals of a file that saw the same photos and backbone."""
+    kept = files.read_json(target) if target.exists() else {}
+    same = all(kept.get(name) == value for name, value in facts.items())
+    found: dict[str, Any] = kept["rivals"] if same else {}
+    return found
+
+
+def measure(
+    measures: dict[str, Callable[[], Any]], target: Path, facts: dict[str, str]
+) -> dict[str, Any]:
+    """Measure what is not in the file yet, each into it at once; return all that it then holds.
+
+    The file is read again for each: another process may measure another rival beside this one.
+    """
+    for name, figure in measures.items():
+        if name in recorded(target, facts):
+            continue
+        print(f"{name}:", flush=True)
+        found = {name: figure() | {"seed": SEED}}
+        together = recorded(target, facts) | found
+        files.write_json(target, facts | {"machine": machine(), "rivals": together})
+    return recorded(target, facts)
+
+
 def table(results: dict[str, Any]) -> str:
     """Return the rivals' figures as lines to read, per cent with the 95 % interval."""
     lines = [f"{'':22}{'validation':>12}{'test':>8}   {'95 % interval':16}{'minutes':>8}"]
@@ -194,16 +219,8 @@ def main() -> None:
         )
     target = Path("results") / (given.name or ("archive" if given.archive else "sample"))
     target /= "rivals.json"
-    kept = files.read_json(target) if target.exists() else {}
-    same = kept.get("photos") == key and kept.get("backbone") == backbone.name
-    results: dict[str, Any] = kept["rivals"] if same else {}
-    for name, measure in measures.items():
-        if name in results or (given.only and name not in given.only):
-            continue
-        print(f"{name}:", flush=True)
-        results[name] = measure() | {"seed": SEED}
-        facts = {"photos": key, "backbone": backbone.name, "machine": machine()}
-        files.write_json(target, facts | {"rivals": results})
+    wanted = {name: measures[name] for name in given.only or measures}
+    results = measure(wanted, target, {"photos": key, "backbone": backbone.name})
     print(table(results))
     print(f"{target}; delete a rival there to measure it again")
 

@@ -97,3 +97,22 @@ def test_an_archive_takes_the_split_of_the_real_preset() -> None:
     assert settings.train.transfer.weights == "weights.pth"
     assert settings.split == params.load(rivals.ROOT / "presets/landmarks50-cpu.yaml").split
     assert rivals.chosen("", "", "").download.source == "sample"
+
+
+def test_rivals_that_are_measured_at_once_all_stay_in_the_file(tmp_path: Path) -> None:
+    target, facts = tmp_path / "rivals.json", {"photos": "these", "backbone": "resnet18"}
+
+    def slow() -> dict[str, float]:
+        rivals.measure({"quick": lambda: {"test_accuracy": 0.7}}, target, facts)
+        return {"test_accuracy": 0.8}
+
+    def never() -> dict[str, float]:
+        pytest.fail("measured a second time")
+
+    assert list(rivals.measure({"slow": slow}, target, facts)) == ["quick", "slow"]
+    again = rivals.measure({"quick": never, "slow": never}, target, facts)
+    assert {name: found["test_accuracy"] for name, found in again.items()} == {
+        "quick": 0.7,
+        "slow": 0.8,
+    }
+    assert list(rivals.measure({"quick": slow}, target, facts | {"photos": "others"})) == ["quick"]
