@@ -184,7 +184,7 @@ def to_torchscript(module: nn.Module) -> bytes:
     """Compile a module and return it as the bytes of a TorchScript file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # The mission asks for TorchScript; that PyTorch deprecates it is why ONNX lies beside it.
+        # TorchScript is promised to users; that PyTorch deprecates it is why ONNX lies beside it.
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.script(module), buffer)
     return canonical_torchscript(buffer.getvalue())
