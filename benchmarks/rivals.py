@@ -207,6 +207,7 @@ def main() -> None:
     parser.add_argument("--name", help="folder in results/ that gets rivals.json")
     given = parser.parse_args()
     os.chdir(ROOT)
+    environment.keep_memory()
     settings = chosen(given.archive, given.weights, given.backbone)
     transfer = settings.train.transfer
     backbone = Backbone(transfer.backbone, transfer.weights, transfer.weights_sha256)
