@@ -6,19 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from landmarks import environment
-
 ROOT = Path(__file__).resolve().parents[1]
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and what they start would
 # ignore it too; stories of Ctrl-C need a program that does not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes share the tests: one more than cores, as many tests wait."""
-    return environment.cores() + 1
 
 
 @pytest.fixture(scope="session")

@@ -17,12 +17,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """The files that set-up needs, at a path with spaces, where no .venv is."""
+    """The files that set-up needs, at a path with spaces, where no .venv is and disk enough."""
     folder = tmp_path / "a b'c"
     (folder / ".git").mkdir(parents=True)
     shutil.copytree(ROOT / "tools", folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
+    check = folder / "tools/check_machine.py"
+    measured = "shutil.disk_usage(folder).free"
+    assert measured in check.read_text()
+    check.write_text(check.read_text().replace(measured, "10**12"))
     return folder
 
 
@@ -109,6 +113,15 @@ def test_a_python_without_venv(clone: Path, tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "apt-get install python3.12-venv" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_disk_with_too_little_room(clone: Path) -> None:
+    check = clone / "tools/check_machine.py"
+    check.write_text(check.read_text().replace("10**12", "10**9"))
+    done = make(clone, "setup", f"PYTHON={sys.executable}")
+    assert done.returncode != 0
+    assert "error: 1.0 GB are free on the disk of" in done.stderr and "8 GB" in done.stderr
+    assert not (clone / ".venv").exists()
 
 
 def test_no_clone_but_an_unpacked_archive(clone: Path) -> None:
