@@ -1,5 +1,6 @@
 """The pictures of results show the collected figures, and are the same files each time."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from landmarks.errors import LandmarksError
 from landmarks.files import write_json
 from tools.cost_table import interval
-from tools.draw_results import draw, draw_latency
+from tools.draw_results import NAME_LEADING, Line, apart, draw, draw_latency
 
 FIGURES = {
     "test_accuracy": {"mean": 0.8, "sd": None, "n": 1},
@@ -68,6 +69,19 @@ def test_accuracy_stands_against_time_and_who_was_not_timed_is_named(results: Pa
     time_them(results, scratch=4.0, mobilenet_v2=9.0, transfer=5.0, course_scratch=7.0)
     assert draw_latency(results) == (picture, [])
     assert b"#3b82c4" in picture.read_bytes()
+
+
+def test_names_of_points_that_stand_close_are_not_over_each_other() -> None:
+    lines = [Line(10, 50, 100), Line(10, 50, 97), Line(40, 50, 102), Line(61, 50, 97)]
+    heights = apart(lines)
+    assert heights[1] == 97, "the lowest stays where it is wanted"
+    assert heights[3] == 97, "what stands beside it, too"
+    for one, other in itertools.combinations(range(4), 2):
+        (first, second) = sorted((lines[one], lines[other]))
+        if first.left + first.width > second.left:
+            assert abs(heights[one] - heights[other]) >= NAME_LEADING
+    far = [Line(0, 50, 10), Line(0, 50, 40)]
+    assert apart(far) == [10, 40]
 
 
 def test_nothing_is_drawn_where_nothing_was_timed(results: Path) -> None:

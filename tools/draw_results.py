@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,6 +16,9 @@ from tools.cost_table import Cost, costs, interval
 COLOURS = {"scratch": "#d9822b", "transfer": "#3b82c4"}
 INK, GRID = "#7d8590", "#7d859040"
 """Grey that can be read on white and on the dark background of a code host."""
+
+NAME_ADVANCE, NAME_LEADING = 5.8, 14
+"""Points that a letter of a name takes, and that two names over each other are apart."""
 
 _STYLE: Any = {
     "svg.hashsalt": "landmarks",  # the same picture is the same file
@@ -102,6 +105,7 @@ def draw_latency(folder: Path) -> tuple[Path | None, list[str]]:
             xlim=(0, 1.45 * max(cost.milliseconds or 0 for cost in timed)),  # room for names
         )
         axes.margins(y=0.12)
+        _draw_names(axes, timed)
     return target, [cost.name for cost in every if cost.milliseconds is None]
 
 
@@ -111,15 +115,49 @@ def _draw_point(axes: Any, cost: Cost) -> None:
     if cost.low is not None and cost.high is not None:
         axes.plot([x, x], [100 * cost.low, 100 * cost.high], color=colour, linewidth=1.2)
     axes.plot(x, y, marker="o" if cost.ours else "s", markersize=7, color=colour)
-    axes.annotate(
-        f"{cost.name.replace('_', ' ')}, {y:.1f}",
-        (x, y),
-        (9, 0),
-        textcoords="offset points",
-        va="center",
-        color=colour,
-        weight="bold" if cost.ours else "normal",
-    )
+
+
+class Line(NamedTuple):
+    """Where a line of text is wanted: its left end, width, and height above the ground."""
+
+    left: float
+    width: float
+    height: float
+
+
+def apart(lines: list[Line]) -> list[float]:
+    """Return heights for lines of text at which none stands over another, moved up if need be."""
+    placed: dict[int, Line] = {}
+    for index in sorted(range(len(lines)), key=lambda index: lines[index].height):
+        left, width, height = lines[index]
+        for other in sorted(placed.values(), key=lambda line: line.height):
+            beside = other.left + other.width <= left or left + width <= other.left
+            if not beside and abs(height - other.height) < NAME_LEADING:
+                height = other.height + NAME_LEADING
+        placed[index] = Line(left, width, height)
+    return [placed[index].height for index in range(len(lines))]
+
+
+def _draw_names(axes: Any, timed: list[Cost]) -> None:
+    """Write names and accuracies to the right of the points, once the axes have their limits."""
+    axes.autoscale_view()
+    names = [f"{cost.name.replace('_', ' ')}, {100 * cost.accuracy:.1f}" for cost in timed]
+    points = axes.transData.transform([(one.milliseconds, 100 * one.accuracy) for one in timed])
+    points *= 72 / axes.figure.dpi  # of a printer, as type is measured in
+    lines = [
+        Line(left, NAME_ADVANCE * len(name), height)
+        for name, (left, height) in zip(names, points, strict=True)
+    ]
+    for cost, name, line, height in zip(timed, names, lines, apart(lines), strict=True):
+        axes.annotate(
+            name,
+            (cost.milliseconds, 100 * cost.accuracy),
+            (9, height - line.height),
+            textcoords="offset points",
+            va="center",
+            color=COLOURS.get(cost.name, INK),
+            weight="bold" if cost.ours else "normal",
+        )
 
 
 def _draw_accuracy(axes: Any, summary: dict[str, Any]) -> None:
