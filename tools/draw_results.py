@@ -141,6 +141,7 @@ def apart(lines: list[Line]) -> list[float]:
 def _draw_names(axes: Any, timed: list[Cost]) -> None:
     """Write names and accuracies to the right of the points, once the axes have their limits."""
     axes.autoscale_view()
+    axes.figure.tight_layout()  # or the axes would change their size afterwards
     names = [f"{cost.name.replace('_', ' ')}, {100 * cost.accuracy:.1f}" for cost in timed]
     points = axes.transData.transform([(one.milliseconds, 100 * one.accuracy) for one in timed])
     points *= 72 / axes.figure.dpi  # of a printer, as type is measured in
