@@ -91,7 +91,7 @@ lint: setup ## ruff and mypy, as in CI
 format: setup ## format and sort imports
 	@ruff check --fix . && ruff format .
 
-constraints: ## pin the whole closure anew in constraints.txt (needs uv)
+constraints: ## pin the whole closure anew in constraints.txt (after `make setup`)
 	@sh tools/constraints.sh
 
 clean: ## remove .venv and caches of tools; keeps data, models and DVC's cache

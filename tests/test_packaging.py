@@ -116,6 +116,7 @@ def test_every_extra_is_pinned() -> None:
 def test_extras_are_what_their_sections_of_requirements_name() -> None:
     groups, sections = project(), pins_by_section()
     beside = (
+        "Set-up",
         "Storages beyond folders and HTTP",
         "Notebooks",
         "Tests and code quality",

@@ -6,6 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -142,3 +148,88 @@ def test_failing_pip_is_told_and_the_next_run_starts_again(clone: Path) -> None:
     assert not (clone / ".venv/.installed").exists()
     again = make(clone, "setup", f"PYTHON={sys.executable}", **offline)
     assert "Making .venv" in again.stdout
+
+
+class Index(ThreadingHTTPServer):
+    """A package index on the loopback: wheels of what is installed here; notes who asks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: list[tuple[str, str]] = []
+        super().__init__(("127.0.0.1", 0), partial(Request, directory=str(folder)))
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def offer(self, name: str) -> str:
+        """Pack a distribution into a wheel again; return its pinned requirement."""
+        found, page = metadata.distribution(name), self.folder / name
+        page.mkdir()
+        wheel = page / f"{name}-{found.version}-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for file in found.files or []:
+                place = str(file)
+                if place.startswith("../"):
+                    place = f"{name}-{found.version}.data/scripts/{file.name}"
+                if file.name not in ("INSTALLER", "REQUESTED") and file.suffix != ".pyc":
+                    archive.write(str(file.locate()), place)
+        (page / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+        return f"{name}=={found.version}\n"
+
+    def askers(self, name: str) -> set[str]:
+        """Return the programs that asked for a package."""
+        return {agent for path, agent in self.asked if path.startswith(f"/{name}/")}
+
+
+class Request(SimpleHTTPRequestHandler):
+    server: Index
+
+    def log_message(self, *_: object) -> None:
+        agent = self.headers.get("User-Agent", "").split("/")[0]
+        self.server.asked.append((self.path, agent))
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    (tmp_path / "index").mkdir()
+    with Index(tmp_path / "index") as server:
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def small(clone: Path, index: Index) -> Path:
+    """A clone that needs two small packages, and whose own package is empty."""
+    needed = index.offer("six") + index.offer("setuptools")
+    (clone / "requirements.txt").write_text(needed)
+    (clone / "constraints.txt").write_text("nvidia-nothing==1 ; sys_platform == 'none'\n" + needed)
+    (clone / "pyproject.toml").write_text('[project]\nname = "landmarks"\nversion = "0"\n')
+    (clone / "landmarks").mkdir()
+    return clone
+
+
+def set_up(folder: Path, index: Index) -> subprocess.CompletedProcess[str]:
+    where = f"http://127.0.0.1:{index.server_address[1]}"
+    return make(folder, "setup", f"PYTHON={sys.executable}", PIP_INDEX_URL=where)
+
+
+def installer(folder: Path, name: str) -> str:
+    (found,) = folder.glob(f".venv/lib/python*/site-packages/{name}-*.dist-info/INSTALLER")
+    return found.read_text().strip()
+
+
+def test_uv_installs_from_where_pip_was_told_to(small: Path, index: Index) -> None:
+    uv = index.offer("uv")
+    (small / "constraints.txt").write_text((small / "constraints.txt").read_text() + uv)
+    done = set_up(small, index)
+    assert done.returncode == 0, done.stderr
+    assert installer(small, "six") == installer(small, "landmarks") == "uv"
+    assert index.askers("six") == {"uv"} and index.askers("uv") == {"pip"}
+    assert not (small / ".venv/tmp").exists()
+    asked = len(index.asked)
+    assert set_up(small, index).stdout == "" and len(index.asked) == asked
+
+
+def test_pip_installs_where_uv_cannot(small: Path, index: Index) -> None:
+    done = set_up(small, index)
+    assert done.returncode == 0, done.stderr
+    assert "uv could not install the packages; pip tries." in done.stdout
+    assert installer(small, "six") == installer(small, "landmarks") == "pip"

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Pins the closure of requirements.txt, of the extras and of DVC's storages in constraints.txt.
-# Keeps the versions that stand there unless requirements.txt forbids it. Needs uv.
+# Keeps the versions that stand there unless requirements.txt forbids it.
 set -eu
 CDPATH= cd -- "$(dirname -- "$0")/.."
 
 command -v uv >/dev/null || {
-    echo "error: uv is missing. Get it with \`pipx install uv\`." >&2
+    echo "error: uv is missing. \`make setup\` brings it, or \`pipx install uv\`." >&2
     exit 1
 }
 part=constraints.txt.part
