@@ -137,19 +137,6 @@ def test_no_clone_but_an_unpacked_archive(clone: Path) -> None:
     assert "git clone" in done.stderr
 
 
-def test_failing_pip_is_told_and_the_next_run_starts_again(clone: Path) -> None:
-    (clone / "requirements.txt").write_text("no-such-distribution-of-landmarks==1.0\n")
-    (clone / "constraints.txt").write_text("nvidia-nothing==1 ; sys_platform == 'none'\n")
-    offline = {"PIP_NO_INDEX": "1", "PIP_CONSTRAINT": "/nowhere/of another project.txt"}
-    done = make(clone, "setup", f"PYTHON={sys.executable}", **offline)
-    assert done.returncode != 0
-    assert "no-such-distribution-of-landmarks" in done.stderr
-    assert "error: pip could not install" in done.stderr
-    assert not (clone / ".venv/.installed").exists()
-    again = make(clone, "setup", f"PYTHON={sys.executable}", **offline)
-    assert "Making .venv" in again.stdout
-
-
 class Index(ThreadingHTTPServer):
     """A package index on the loopback: wheels of what is installed here; notes who asks."""
 
@@ -206,9 +193,9 @@ def small(clone: Path, index: Index) -> Path:
     return clone
 
 
-def set_up(folder: Path, index: Index) -> subprocess.CompletedProcess[str]:
-    where = f"http://127.0.0.1:{index.server_address[1]}"
-    return make(folder, "setup", f"PYTHON={sys.executable}", PIP_INDEX_URL=where)
+def set_up(folder: Path, index: Index, **environment: str) -> subprocess.CompletedProcess[str]:
+    environment["PIP_INDEX_URL"] = f"http://127.0.0.1:{index.server_address[1]}"
+    return make(folder, "setup", f"PYTHON={sys.executable}", **environment)
 
 
 def installer(folder: Path, name: str) -> str:
@@ -228,8 +215,20 @@ def test_uv_installs_from_where_pip_was_told_to(small: Path, index: Index) -> No
     assert set_up(small, index).stdout == "" and len(index.asked) == asked
 
 
-def test_pip_installs_where_uv_cannot(small: Path, index: Index) -> None:
-    done = set_up(small, index)
-    assert done.returncode == 0, done.stderr
-    assert "uv could not install the packages; pip tries." in done.stdout
+def test_failing_is_told_and_the_next_run_starts_again_with_pip_where_uv_is_not_to_be_had(
+    small: Path, index: Index
+) -> None:
+    needed = (small / "requirements.txt").read_text()
+    (small / "requirements.txt").write_text(needed + "no-such-distribution-of-landmarks==1.0\n")
+    foreign = {"PIP_CONSTRAINT": "/nowhere/of another project.txt"}
+    done = set_up(small, index, **foreign)
+    assert done.returncode != 0
+    assert "no-such-distribution-of-landmarks" in done.stderr
+    assert "error: pip could not install" in done.stderr
+    assert not (small / ".venv/.installed").exists()
+    (small / "requirements.txt").write_text(needed)
+    again = set_up(small, index, **foreign)
+    assert again.returncode == 0, again.stderr
+    assert "Making .venv" in again.stdout
+    assert "uv could not install the packages; pip tries." in again.stdout
     assert installer(small, "six") == installer(small, "landmarks") == "pip"

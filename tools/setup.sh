@@ -102,8 +102,8 @@ pip_says() {
 }
 
 uv_install() {
-    "$venv/bin/uv" pip install --python "$venv/bin/python" --index-strategy unsafe-best-match \
-        ${no_index:+--no-index} "$@"
+    "$venv/bin/uv" pip install --python "$venv/bin/python" --compile-bytecode \
+        --index-strategy unsafe-best-match ${no_index:+--no-index} "$@"
 }
 
 # Several times as fast as pip: it downloads and unpacks side by side.
