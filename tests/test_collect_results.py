@@ -49,6 +49,20 @@ def test_mean_and_spread_of_three_seeds(tmp_path: Path) -> None:
     assert third["train"]["scratch"]["seed"] == 3
 
 
+def test_a_cnn_that_two_clones_share_counts_once(tmp_path: Path) -> None:
+    runs = [
+        finished_run(tmp_path / f"clone{seed}", seed, scratch, transfer)
+        for seed, scratch, transfer in ((1, 0.60, 0.8), (2, 0.70, 0.9), (3, 0.70, 1.0))
+    ]
+    third = yaml.safe_load((runs[2] / "params.yaml").read_text())
+    third["train"]["scratch"]["seed"] = 2
+    (runs[2] / "params.yaml").write_text(yaml.safe_dump(third))
+    target = collect("photos50", runs, tmp_path)
+    summary = json.loads((target / "summary.json").read_text())
+    assert summary["scratch"]["test_accuracy"] == {"mean": 0.65, "sd": 0.070711, "n": 2}
+    assert summary["transfer"]["test_accuracy"] == {"mean": 0.9, "sd": 0.1, "n": 3}
+
+
 def test_one_run_has_no_spread_and_replaces_an_earlier_collection(tmp_path: Path) -> None:
     runs = [finished_run(tmp_path / f"clone{seed}", seed, 0.6, 0.9) for seed in (1, 2)]
     collect("photos50", runs, tmp_path)

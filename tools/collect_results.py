@@ -1,6 +1,7 @@
 """Keeps what finished runs measured, and no photo, in results/NAME/ with a summary of all seeds."""
 
 import argparse
+import json
 import re
 import shutil
 import statistics
@@ -110,22 +111,32 @@ def _prefixed(figures: Mapping[str, Any], prefix: str) -> dict[str, float]:
     }
 
 
-def summarise(runs: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, Any]]:
-    """Return mean, sample standard deviation (None for one run) and n of each CNN's figures."""
+def summarise(runs: list[dict[str, float]]) -> dict[str, Any]:
+    """Return mean, sample standard deviation (None for one run) and n of one CNN's figures."""
     return {
-        cnn: {
-            name: {
-                "mean": round(statistics.fmean(figures[cnn][name] for figures in runs), _DECIMALS),
-                "sd": round(statistics.stdev(figures[cnn][name] for figures in runs), _DECIMALS)
-                if len(runs) > 1
-                else None,
-                "n": len(runs),
-            }
-            for name in runs[0][cnn]
-            if all(name in figures[cnn] for figures in runs)
+        name: {
+            "mean": round(statistics.fmean(figures[name] for figures in runs), _DECIMALS),
+            "sd": round(statistics.stdev(figures[name] for figures in runs), _DECIMALS)
+            if len(runs) > 1
+            else None,
+            "n": len(runs),
         }
-        for cnn in runs[0]
+        for name in runs[0]
+        if all(name in figures for figures in runs)
     }
+
+
+def distinct(cnn: str, runs: list[Path]) -> list[int]:
+    """Return the positions of the runs that trained a CNN with seeds of its own.
+
+    Clones may share a CNN that takes long to train: it counts once.
+    """
+    first: dict[str, int] = {}
+    for index, folder in enumerate(runs):
+        tree = read_params(folder)
+        seeds = tree | {"train": tree["train"][cnn]}
+        first.setdefault(json.dumps(seeds, sort_keys=True), index)
+    return list(first.values())
 
 
 def check_alike(runs: list[Path]) -> None:
@@ -197,7 +208,7 @@ def collect(name: str, runs: list[Path], root: Path = ROOT) -> Path:
         shutil.rmtree(stale)
     for number, folder in enumerate(runs, start=1):
         copy_run(folder, target if number == 1 else target / f"run-{number}")
-    summary = summarise(figures)
+    summary = {cnn: summarise([figures[run][cnn] for run in distinct(cnn, runs)]) for cnn in CNNS}
     files.write_json(target / "summary.json", summary)
     files.write_text(target / "confidence.md", confidence_table(summary))
     files.write_text(target / "cost.md", cost_table(target))
@@ -213,7 +224,8 @@ def main() -> None:
         type=Path,
         default=[ROOT],
         metavar="DIR",
-        help="clones with a finished run each, alike but for their seeds (default: this one)",
+        help="clones with a finished run each, alike but for their seeds; a CNN that several have "
+        "with the same seed counts once (default: this one)",
     )
     arguments = parser.parse_args()
     target = collect(arguments.name or preset_name(), arguments.runs)

@@ -162,24 +162,31 @@ def _draw_names(axes: Any, timed: list[Cost]) -> None:
 
 
 def _draw_accuracy(axes: Any, summary: dict[str, Any]) -> None:
-    first = summary[CNNS[0]]
-    runs, photos = first["test_accuracy"]["n"], first["test_n"]["mean"]
+    photos = summary[CNNS[0]]["test_n"]["mean"]
     for place, cnn in enumerate(CNNS):
         mean = 100 * summary[cnn]["test_accuracy"]["mean"]
         low, high = (100 * bound for bound in interval(summary[cnn]))
         axes.barh(place, mean, height=0.5, color=COLOURS[cnn])
         axes.plot([low, high], [place, place], color=INK, linewidth=2, solid_capstyle="butt")
         axes.text(min(high + 2, 101), place, f"{mean:.1f} %", va="center", weight="bold")
-    whisker = "95 % interval" if runs == 1 else f"mean ± sd of {runs} runs"
     axes.set(
         title="Accuracy on test",
-        xlabel=f"% of {photos:,.0f} photos, {whisker}",
+        xlabel=f"% of {photos:,.0f} photos, {_whiskers(summary)}",
         xlim=(0, 100),
         yticks=range(len(CNNS)),
         yticklabels=CNNS,
     )
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
+
+
+def _whiskers(summary: dict[str, Any]) -> str:
+    """Return what the whiskers show, for each CNN where they show different things."""
+    runs = {cnn: summary[cnn]["test_accuracy"]["n"] for cnn in CNNS}
+    said = {c: "95 % interval" if n == 1 else f"mean ± sd of {n} runs" for c, n in runs.items()}
+    if len(set(said.values())) == 1:
+        return said[CNNS[0]]
+    return "\n".join(f"{cnn}: {text}" for cnn, text in said.items())
 
 
 def _draw_curves(axes: Any, curves: dict[str, pd.DataFrame]) -> None:
