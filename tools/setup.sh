@@ -75,7 +75,8 @@ rm -f -- "$stamp"
 # kept for the next time, so that 8 GB are enough.
 mkdir -p "$venv/tmp"
 export TMPDIR="$PWD/$venv/tmp"
-if [ "$(df -Pk . "$HOME" | awk 'NR > 1 { print $4 }' | sort -n | head -n 1)" -lt 14000000 ]; then
+least=$(df -Pk . "${HOME:-.}" | awk 'NR > 1 { print $4 }' | sort -n | head -n 1)
+if [ "$least" -lt 14000000 ]; then
     export PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1
 fi
 
