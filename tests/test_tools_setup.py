@@ -194,6 +194,7 @@ def small(clone: Path, index: Index) -> Path:
 
 
 def set_up(folder: Path, index: Index, **environment: str) -> subprocess.CompletedProcess[str]:
+    environment |= {"PIP_NO_CACHE_DIR": "1", "UV_NO_CACHE": "1"}
     environment["PIP_INDEX_URL"] = f"http://127.0.0.1:{index.server_address[1]}"
     return make(folder, "setup", f"PYTHON={sys.executable}", **environment)
 
