@@ -76,12 +76,14 @@ def test_without_times_the_table_says_nothing_of_a_machine(tmp_path: Path) -> No
     assert "Milliseconds" not in text
 
 
-@pytest.mark.parametrize("sd", [None, 0.01])
+@pytest.mark.parametrize(("sd", "runs"), [(None, 1), (0.01, 3)])
 def test_several_runs_have_a_spread_in_place_of_an_interval(
-    tmp_path: Path, sd: float | None
+    tmp_path: Path, sd: float | None, runs: int
 ) -> None:
     figures = summary(0.8)
-    figures["test_accuracy"] |= {"sd": sd, "n": 3}
+    figures["test_accuracy"] |= {"sd": sd, "n": runs}
     write_json(tmp_path / "summary.json", {"scratch": figures})
     [cost] = costs(tmp_path)
     assert (cost.low, cost.high) == pytest.approx((0.79, 0.81) if sd else (0.7, 0.9))
+    said = "80.0 ± 1.0" if sd else "80.0 (70.0 to 90.0)"
+    assert f"| scratch | {said} |" in cost_table(tmp_path)

@@ -87,3 +87,12 @@ def test_names_of_points_that_stand_close_are_not_over_each_other() -> None:
 def test_nothing_is_drawn_where_nothing_was_timed(results: Path) -> None:
     assert draw_latency(results) == (None, ["scratch", "transfer"])
     assert not (results / "plots").exists()
+
+
+def test_the_picture_says_of_each_cnn_what_its_line_shows(results: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert "% of 100 photos, 95 % interval" in draw(results).read_text()
+    several = FIGURES | {"test_accuracy": {"mean": 0.8, "sd": 0.01, "n": 3}}
+    write_json(results / "summary.json", {"scratch": FIGURES, "transfer": several})
+    shown = draw(results).read_text()
+    assert "scratch: 95 % interval" in shown and "transfer: mean ± sd of 3 runs" in shown

@@ -20,6 +20,7 @@ class Cost:
         ours: whether it is one of the two CNNs.
         accuracy: share of the test photos, the mean over runs.
         low, high: 95 % interval of one run, or mean ± sd of several.
+        runs: how many of them.
         figures: some of `parameters`, `onnx_bytes`, `gflops` and `milliseconds`.
     """
 
@@ -29,6 +30,7 @@ class Cost:
     low: float | None
     high: float | None
     figures: dict[str, float]
+    runs: int = 1
 
     @property
     def milliseconds(self) -> float | None:
@@ -60,8 +62,8 @@ def costs(folder: Path) -> list[Cost]:
         if not latency and (speed := _read(folder / "speed.json")):
             measured = {"milliseconds": speed[cnn]["milliseconds_a_photo"][ONE_THREAD]}
         low, high = interval(figures) if _has_interval(figures) else (None, None)
-        accuracy = figures["test_accuracy"]["mean"]
-        found.append(Cost(cnn, True, accuracy, low, high, _chosen(measured) | known))
+        accuracy, runs = (figures["test_accuracy"][key] for key in ("mean", "n"))
+        found.append(Cost(cnn, True, accuracy, low, high, _chosen(measured) | known, runs))
     rivals = _read(folder / "rivals.json")
     for name, figures in rivals.get("rivals", {}).items():
         # All but the course's CNN are the backbone with a linear head, however it was trained.
@@ -111,6 +113,7 @@ def cost_table(folder: Path) -> str:
     lines += [
         "",
         "GFLOPs: 10^9 operations, two for each multiply-add of convolutions and products.",
+        "Behind accuracy: the 95 % interval of one run, or the standard deviation of several.",
     ]
     if measured:
         lines.append(f"Milliseconds: {way}; {measured['machine']['processor']}.")
@@ -121,4 +124,6 @@ def _accuracy(cost: Cost) -> str:
     said = f"{100 * cost.accuracy:.1f}"
     if cost.low is None or cost.high is None:
         return said
+    if cost.runs > 1:
+        return f"{said} ± {50 * (cost.high - cost.low):.1f}"
     return f"{said} ({100 * cost.low:.1f} to {100 * cost.high:.1f})"

@@ -100,7 +100,8 @@ def draw_latency(folder: Path) -> tuple[Path | None, list[str]]:
             _draw_point(axes, cost)
         axes.set(
             title="Accuracy on test against time",
-            xlabel="milliseconds a photo on one CPU core",
+            xlabel="milliseconds a photo on one CPU core\n"
+            "lines: 95 % interval of one run, mean ± sd of several",
             ylabel="% of the test photos",
             xlim=(0, 1.45 * max(cost.milliseconds or 0 for cost in timed)),  # room for names
         )
@@ -171,7 +172,7 @@ def _draw_accuracy(axes: Any, summary: dict[str, Any]) -> None:
         axes.text(min(high + 2, 101), place, f"{mean:.1f} %", va="center", weight="bold")
     axes.set(
         title="Accuracy on test",
-        xlabel=f"% of {photos:,.0f} photos, {_whiskers(summary)}",
+        xlabel=f"% of {photos:,.0f} photos{_whiskers(summary)}",
         xlim=(0, 100),
         yticks=range(len(CNNS)),
         yticklabels=CNNS,
@@ -185,8 +186,8 @@ def _whiskers(summary: dict[str, Any]) -> str:
     runs = {cnn: summary[cnn]["test_accuracy"]["n"] for cnn in CNNS}
     said = {c: "95 % interval" if n == 1 else f"mean ± sd of {n} runs" for c, n in runs.items()}
     if len(set(said.values())) == 1:
-        return said[CNNS[0]]
-    return "\n".join(f"{cnn}: {text}" for cnn, text in said.items())
+        return f", {said[CNNS[0]]}"
+    return "".join(f"\n{cnn}: {text}" for cnn, text in said.items())
 
 
 def _draw_curves(axes: Any, curves: dict[str, pd.DataFrame]) -> None:
