@@ -138,7 +138,10 @@ def test_no_clone_but_an_unpacked_archive(clone: Path) -> None:
 
 
 class Index(ThreadingHTTPServer):
-    """A package index on the loopback: wheels of what is installed here; notes who asks."""
+    """A package index on the loopback: wheels of what is installed here; notes who asks.
+
+    Its address has an apostrophe, which pip's list of settings writes in other quotes.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -148,8 +151,8 @@ class Index(ThreadingHTTPServer):
 
     def offer(self, name: str) -> str:
         """Pack a distribution into a wheel again; return its pinned requirement."""
-        found, page = metadata.distribution(name), self.folder / name
-        page.mkdir()
+        found, page = metadata.distribution(name), self.folder / "it's" / name
+        page.mkdir(parents=True)
         wheel = page / f"{name}-{found.version}-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
             for file in found.files or []:
@@ -163,7 +166,7 @@ class Index(ThreadingHTTPServer):
 
     def askers(self, name: str) -> set[str]:
         """Return the programs that asked for a package."""
-        return {agent for path, agent in self.asked if path.startswith(f"/{name}/")}
+        return {agent for path, agent in self.asked if f"/{name}/" in path}
 
 
 class Request(SimpleHTTPRequestHandler):
@@ -195,7 +198,7 @@ def small(clone: Path, index: Index) -> Path:
 
 def set_up(folder: Path, index: Index, **environment: str) -> subprocess.CompletedProcess[str]:
     environment |= {"PIP_NO_CACHE_DIR": "1", "UV_NO_CACHE": "1"}
-    environment["PIP_INDEX_URL"] = f"http://127.0.0.1:{index.server_address[1]}"
+    environment["PIP_INDEX_URL"] = f"http://127.0.0.1:{index.server_address[1]}/it's"
     return make(folder, "setup", f"PYTHON={sys.executable}", **environment)
 
 
@@ -207,7 +210,7 @@ def installer(folder: Path, name: str) -> str:
 def test_uv_installs_from_where_pip_was_told_to(small: Path, index: Index) -> None:
     uv = index.offer("uv")
     (small / "constraints.txt").write_text((small / "constraints.txt").read_text() + uv)
-    done = set_up(small, index)
+    done = set_up(small, index, PIP_NO_INDEX="false")
     assert done.returncode == 0, done.stderr
     assert installer(small, "six") == installer(small, "landmarks") == "uv"
     assert index.askers("six") == {"uv"} and index.askers("uv") == {"pip"}

@@ -75,7 +75,7 @@ rm -f -- "$stamp"
 # kept for the next time, so that 8 GB are enough.
 mkdir -p "$venv/tmp"
 export TMPDIR="$PWD/$venv/tmp"
-least=$(df -Pk . "${HOME:-.}" | awk 'NR > 1 { print $4 }' | sort -n | head -n 1)
+least=$(df -Pk . "${HOME:-.}" 2>/dev/null | awk 'NR > 1 { print $4 }' | sort -n | head -n 1)
 if [ "$least" -lt 14000000 ]; then
     export PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1
 fi
@@ -92,12 +92,13 @@ tell_uv() {
     pip_says cert SSL_CERT_FILE
     no_index=
     pip_says no-index no_index
+    case $no_index in 0 | [fFnN]* | [oO][fF]*) no_index= ;; esac
 }
 
 # SETTING VARIABLE [SEPARATOR]
 pip_says() {
     value=$(printf '%s\n' "$settings" |
-        sed -n "s/^\(:env:\|install\|global\)\.$1='\(.*\)'\$/\2/p" |
+        sed -n "s/^\(:env:\|install\|global\)\.$1=['\"]\(.*\)['\"]\$/\2/p" |
         sed 's/\\n/ /g; s/^ *//; s/  */'"${3:- }/g; q")
     [ -z "$value" ] || export "$2=$value"
 }
