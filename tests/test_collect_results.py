@@ -61,6 +61,9 @@ def test_a_cnn_that_two_clones_share_counts_once(tmp_path: Path) -> None:
     summary = json.loads((target / "summary.json").read_text())
     assert summary["scratch"]["test_accuracy"] == {"mean": 0.65, "sd": 0.070711, "n": 2}
     assert summary["transfer"]["test_accuracy"] == {"mean": 0.9, "sd": 0.1, "n": 3}
+    kept = {path.name for path in (target / "run-3/metrics").iterdir()}
+    assert kept == {"transfer", "transfer.json", "released.json"}
+    assert (target / "run-2/metrics/scratch/training.csv").is_file()
 
 
 def test_one_run_has_no_spread_and_replaces_an_earlier_collection(tmp_path: Path) -> None:

@@ -171,11 +171,14 @@ def local_places(tree: dict[str, Any]) -> dict[str, str]:
     return places
 
 
-def copy_run(source: Path, target: Path) -> None:
-    """Copy the tables of a run; paths of this machine become file names."""
+def copy_run(source: Path, target: Path, cnns: Iterable[str]) -> None:
+    """Copy the tables of a run and of these of its CNNs; paths of this machine become names."""
     places = local_places(read_params(source))
     texts = [source / "params.yaml", source / "dvc.lock"]
-    texts += sorted(path for path in (source / "metrics").rglob("*") if path.suffix in KEPT)
+    for path in sorted(path for path in (source / "metrics").rglob("*") if path.suffix in KEPT):
+        cnn = path.relative_to(source / "metrics").parts[0].removesuffix(".json")
+        if cnn not in CNNS or cnn in cnns:
+            texts.append(path)
     shutil.rmtree(target / "metrics", ignore_errors=True)
     for path in texts:
         try:
@@ -206,9 +209,11 @@ def collect(name: str, runs: list[Path], root: Path = ROOT) -> Path:
     target = root / "results" / name
     for stale in target.glob("run-*"):
         shutil.rmtree(stale)
-    for number, folder in enumerate(runs, start=1):
-        copy_run(folder, target if number == 1 else target / f"run-{number}")
-    summary = {cnn: summarise([figures[run][cnn] for run in distinct(cnn, runs)]) for cnn in CNNS}
+    own = {cnn: distinct(cnn, runs) for cnn in CNNS}
+    for index, folder in enumerate(runs):
+        place = target / f"run-{index + 1}" if index else target
+        copy_run(folder, place, [cnn for cnn in CNNS if index in own[cnn]])
+    summary = {cnn: summarise([figures[run][cnn] for run in own[cnn]]) for cnn in CNNS}
     files.write_json(target / "summary.json", summary)
     files.write_text(target / "confidence.md", confidence_table(summary))
     files.write_text(target / "cost.md", cost_table(target))
