@@ -85,8 +85,8 @@ class Project:
         """Let DVC run what it finds changed; return the stages that ran, in order.
 
         Args:
-            lock: whether dvc.lock is written. DVC writes it anew after each stage, which takes
-                longer than all else, and what runs is decided from the one that it read first.
+            lock: whether dvc.lock and DVC's cache are written. That takes longer than all else,
+                and what runs is decided from the lock that DVC read first.
         """
         from dvc.repo import Repo
 
@@ -99,7 +99,7 @@ class Project:
 
 
 def _without_lock(stage: Any, **options: Any) -> Any:
-    return stage.reproduce(**options)
+    return stage.reproduce(**options | {"no_commit": True, "run_cache": False})
 
 
 def make(folder: Path) -> Project:
