@@ -150,7 +150,10 @@ class Ablation:
                 gain = found["val_accuracy"] - runs[RECIPE]["val_accuracy"]
                 found["gain_over_recipe"] = round(gain, 6)
         n = len(self.data.val_ids)
-        return {"epochs": self.settings.epochs, "seed": self.settings.seed, "n": n, "runs": runs}
+        about = {"epochs": self.settings.epochs, "seed": self.settings.seed, "n": n}
+        if RECIPE in runs:
+            about["chance"] = round(noise(runs[RECIPE]["val_accuracy"], n), 6)
+        return about | {"runs": runs}
 
 
 def title(name: str) -> str:
@@ -173,18 +176,18 @@ def table(cnn: str, results: Mapping[str, Any]) -> str:
             f"{found['best_epoch']:7}{found['minutes']:9.1f}"
         )
     if RECIPE in runs:
-        lines.append(f"less than {noise(runs[RECIPE]['val_accuracy'], results['n']):.1f} points of")
-        lines[-1] += f" {results['n']} photos may be chance"
+        points = 100 * results["chance"]
+        lines.append(f"less than {points:.1f} points of {results['n']} photos may be chance")
     return "\n".join(lines)
 
 
 def noise(accuracy: float, n: int) -> float:
-    """Return the points by which two equally good networks differ, 19 times in 20, at most.
+    """Return by how much accuracies of two equally good networks differ, 19 times in 20, at most.
 
     As if they had seen different photos: on the same ones it is less, but by how much, no single
     seed tells.
     """
-    return 100 * 1.96 * math.sqrt(2 * accuracy * (1 - accuracy) / n)
+    return 1.96 * math.sqrt(2 * accuracy * (1 - accuracy) / n)
 
 
 def read_project(folder: Path) -> tuple[params.Train, TrainingData]:

@@ -142,3 +142,15 @@ def test_the_table_of_confidence_is_filled_from_the_figures(tmp_path: Path) -> N
     assert "| AUROC against `scene` alone |  | 0.970 |" in lines
     assert "| negatives that still get a name, % |  | 12.3 (8.0 to 20.0) |" in lines
     assert not any("recall" in line for line in lines)  # it was not measured
+
+
+def test_thresholds_of_several_runs_are_not_averaged(tmp_path: Path) -> None:
+    """Each run may have chosen another score; their temperatures can be compared."""
+    runs = [finished_run(tmp_path / f"clone{seed}", seed, 0.6, 0.9) for seed in (1, 2)]
+    for run, threshold in zip(runs, (10.6, -6.2), strict=True):
+        chosen = {"accuracy": 0.5, "temperature": 2, "known_threshold": threshold}
+        write_json(run / "metrics/scratch/validation.json", chosen)
+    one = (collect("photos50", runs[:1], tmp_path) / "confidence.md").read_text()
+    assert "| threshold of the score | 10.600 |  |" in one
+    two = (collect("photos50", runs, tmp_path) / "confidence.md").read_text()
+    assert "threshold of the score" not in two and "| temperature | 2.00 ± 0.00 |" in two

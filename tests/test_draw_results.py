@@ -8,7 +8,7 @@ import pytest
 from landmarks.errors import LandmarksError
 from landmarks.files import write_json
 from tools.cost_table import interval
-from tools.draw_results import NAME_LEADING, Line, apart, draw, draw_latency
+from tools.draw_results import NAME_LEADING, Line, apart, draw, draw_ablation, draw_latency
 
 FIGURES = {
     "test_accuracy": {"mean": 0.8, "sd": None, "n": 1},
@@ -96,3 +96,25 @@ def test_the_picture_says_of_each_cnn_what_its_line_shows(results: Path) -> None
     write_json(results / "summary.json", {"scratch": FIGURES, "transfer": several})
     shown = draw(results).read_text()
     assert "scratch: 95 % interval" in shown and "transfer: mean ± sd of 3 runs" in shown
+
+
+def test_what_an_ingredient_is_worth_is_drawn_for_each_cnn_that_was_ablated(results: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert draw_ablation(results) is None
+    runs = {"muon": {"val_accuracy": 0.4}, "dropout": {"val_accuracy": 0.72}}
+    begun = {"epochs": 6, "seed": 1, "n": 599, "runs": runs}
+    write_json(results / "ablation.json", {"machine": {}, "scratch": begun})
+    assert draw_ablation(results) is None, "there is nothing to compare with yet"
+    finished = begun | {"chance": 0.05, "runs": runs | {"recipe": {"val_accuracy": 0.7}}}
+    write_json(results / "ablation.json", {"machine": {}, "scratch": finished})
+    picture = draw_ablation(results)
+    assert picture == results / "plots/ablation.svg"
+    alone = picture.read_bytes()
+    assert b"#d9822b" in alone and b"#3b82c4" not in alone
+    worse = finished | {"runs": finished["runs"] | {"dropout": {"val_accuracy": 0.3}}}
+    write_json(results / "ablation.json", {"scratch": finished, "transfer": worse})
+    draw_ablation(results)
+    both = picture.read_text()
+    assert "#3b82c4" in both and "scratch, 6 epochs: 70.0 %" in both
+    scratch, transfer = (both.split("<!-- without ")[1:3], both.split("<!-- without ")[3:])
+    assert scratch[0].startswith("muon") and transfer[0].startswith("dropout"), "worst first"

@@ -18,6 +18,9 @@ _ROWS = (
 )
 """What is written, the figure, and its decimals: 1 is for shares, written as percentages."""
 
+_OF_ONE_RUN = "validation_known_threshold"
+"""Each run may have chosen another score, so that a mean of their thresholds means nothing."""
+
 _KIND = "test_auroc_"
 
 
@@ -46,7 +49,7 @@ def confidence_table(summary: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _cell(figures: Mapping[str, Any], key: str, decimals: int) -> str:
-    if key not in figures:
+    if key not in figures or (key == _OF_ONE_RUN and figures[key]["n"] > 1):
         return ""
     scale = 100 if decimals == 1 else 1
 

@@ -1,4 +1,4 @@
-"""Draws results/NAME/: accuracy of both CNNs and how they learned, and accuracy against time."""
+"""Draws results/NAME/: accuracy, how both CNNs learned, accuracy against time, the ablation."""
 
 import argparse
 from collections.abc import Iterator
@@ -14,6 +14,9 @@ from tools.collect_results import CNNS, ROOT, preset_name
 from tools.cost_table import Cost, costs, interval
 
 COLOURS = {"scratch": "#d9822b", "transfer": "#3b82c4"}
+RECIPE = "recipe"
+"""What `benchmarks.ablation` calls the network that has every ingredient."""
+
 INK, GRID = "#7d8590", "#7d859040"
 """Grey that can be read on white and on the dark background of a code host."""
 
@@ -108,6 +111,43 @@ def draw_latency(folder: Path) -> tuple[Path | None, list[str]]:
         axes.margins(y=0.12)
         _draw_names(axes, timed)
     return target, [cost.name for cost in every if cost.milliseconds is None]
+
+
+def draw_ablation(folder: Path) -> Path | None:
+    """Draw what each ingredient is worth as `plots/ablation.svg`; None where nothing was ablated.
+
+    A row for each network that was trained without one, by its accuracy on validation.
+    """
+    source = folder / "ablation.json"
+    measured = files.read_json(source) if source.exists() else {}
+    begun = {cnn: measured[cnn] for cnn in CNNS if cnn in measured}
+    ablated = {cnn: found for cnn, found in begun.items() if RECIPE in found["runs"]}
+    if not ablated:
+        return None
+    rows = max(len(found["runs"]) for found in ablated.values())
+    target = folder / "plots" / "ablation.svg"
+    with _picture(target, 9.6, 1 + 0.27 * rows, ncols=len(ablated), squeeze=False) as axes:
+        for panel, (cnn, found) in zip(axes[0], ablated.items(), strict=True):
+            _draw_ingredients(panel, cnn, found)
+    return target
+
+
+def _draw_ingredients(axes: Any, cnn: str, found: dict[str, Any]) -> None:
+    runs = {name: 100 * one["val_accuracy"] for name, one in found["runs"].items()}
+    whole, chance = runs.pop(RECIPE), 100 * found["chance"]
+    names = sorted(runs, key=lambda name: runs[name])
+    axes.axvspan(whole - chance, whole + chance, color=GRID, linewidth=0)
+    axes.axvline(whole, color=INK, linewidth=1.2)
+    for place, name in enumerate(names):
+        axes.plot([whole, runs[name]], [place, place], color=COLOURS[cnn], linewidth=2)
+        axes.plot(runs[name], place, marker="o", markersize=6, color=COLOURS[cnn])
+    axes.set(
+        title=f"{cnn}, {found['epochs']} epochs: {whole:.1f} %",
+        xlabel=f"% of {found['n']} validation photos\ngrey: may be chance",
+        yticks=range(len(names)),
+        yticklabels=[f"without {name.replace('_', ' ')}" for name in names],
+    )
+    axes.invert_yaxis()
 
 
 def _draw_point(axes: Any, cost: Cost) -> None:
@@ -209,8 +249,8 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = ROOT / "results" / (arguments.name or preset_name())
     print(f"drawn: {draw(folder).relative_to(ROOT)}")
-    picture, left_out = draw_latency(folder)
-    if picture:
+    timed, left_out = draw_latency(folder)
+    for picture in filter(None, (timed, draw_ablation(folder))):
         print(f"drawn: {picture.relative_to(ROOT)}")
     if left_out:
         print(
