@@ -150,7 +150,11 @@ class Ablation:
                 gain = found["val_accuracy"] - runs[RECIPE]["val_accuracy"]
                 found["gain_over_recipe"] = round(gain, 6)
         n = len(self.data.val_ids)
-        about = {"epochs": self.settings.epochs, "seed": self.settings.seed, "n": n}
+        about: dict[str, Any] = {
+            "epochs": self.settings.epochs,
+            "seed": self.settings.seed,
+            "n": n,
+        }
         if RECIPE in runs:
             about["chance"] = round(noise(runs[RECIPE]["val_accuracy"], n), 6)
         return about | {"runs": runs}

@@ -101,18 +101,25 @@ def test_the_picture_says_of_each_cnn_what_its_line_shows(results: Path) -> None
 def test_what_an_ingredient_is_worth_is_drawn_for_each_cnn_that_was_ablated(results: Path) -> None:
     pytest.importorskip("matplotlib")
     assert draw_ablation(results) is None
-    runs = {"muon": {"val_accuracy": 0.4}, "dropout": {"val_accuracy": 0.72}}
-    begun = {"epochs": 6, "seed": 1, "n": 599, "runs": runs}
-    write_json(results / "ablation.json", {"machine": {}, "scratch": begun})
+
+    def keep(**accuracies: dict[str, float]) -> None:
+        about = {"epochs": 6, "seed": 1, "n": 599, "chance": 0.05}
+        runs = {
+            cnn: {name: {"val_accuracy": one} for name, one in found.items()}
+            for cnn, found in accuracies.items()
+        }
+        figures = {cnn: about | {"runs": found} for cnn, found in runs.items()}
+        write_json(results / "ablation.json", {"machine": {}, **figures})
+
+    found = {"muon": 0.4, "dropout": 0.72}
+    keep(scratch=found)
     assert draw_ablation(results) is None, "there is nothing to compare with yet"
-    finished = begun | {"chance": 0.05, "runs": runs | {"recipe": {"val_accuracy": 0.7}}}
-    write_json(results / "ablation.json", {"machine": {}, "scratch": finished})
+    keep(scratch=found | {"recipe": 0.7})
     picture = draw_ablation(results)
     assert picture == results / "plots/ablation.svg"
     alone = picture.read_bytes()
     assert b"#d9822b" in alone and b"#3b82c4" not in alone
-    worse = finished | {"runs": finished["runs"] | {"dropout": {"val_accuracy": 0.3}}}
-    write_json(results / "ablation.json", {"scratch": finished, "transfer": worse})
+    keep(scratch=found | {"recipe": 0.7}, transfer={"recipe": 0.7, "muon": 0.4, "dropout": 0.3})
     draw_ablation(results)
     both = picture.read_text()
     assert "#3b82c4" in both and "scratch, 6 epochs: 70.0 %" in both
