@@ -20,10 +20,9 @@ from landmarks.locks import alone
 from landmarks.params import Scratch, Transfer
 from landmarks.training import Trainer, TrainingData, fit, make_fabric
 from stages.train import read_data
-from tools.collect_results import CNNS, ROOT, preset_name
+from tools.collect_results import CNNS, RECIPE, ROOT, preset_name
 
 STATE = Path(".state/ablation")
-RECIPE = "recipe"
 SHARE = 5
 """A run has a fifth of the recipe's epochs, where nothing else is asked for."""
 

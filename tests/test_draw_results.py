@@ -114,6 +114,8 @@ def test_what_an_ingredient_is_worth_is_drawn_for_each_cnn_that_was_ablated(resu
     found = {"muon": 0.4, "dropout": 0.72}
     keep(scratch=found)
     assert draw_ablation(results) is None, "there is nothing to compare with yet"
+    keep(scratch={"recipe": 0.7})
+    assert draw_ablation(results) is None, "nothing was left out yet"
     keep(scratch=found | {"recipe": 0.7})
     picture = draw_ablation(results)
     assert picture == results / "plots/ablation.svg"

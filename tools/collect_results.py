@@ -18,6 +18,9 @@ from tools.cost_table import cost_table
 
 ROOT = Path(__file__).resolve().parents[1]
 CNNS = ("scratch", "transfer")
+RECIPE = "recipe"
+"""The run of `ablation.json` that has every ingredient."""
+
 KEPT = (".csv", ".json")
 PLACES = (
     ("download", "source"),

@@ -10,13 +10,10 @@ import pandas as pd
 
 from landmarks import files
 from landmarks.errors import LandmarksError, run
-from tools.collect_results import CNNS, ROOT, preset_name
+from tools.collect_results import CNNS, RECIPE, ROOT, preset_name
 from tools.cost_table import Cost, costs, interval
 
 COLOURS = {"scratch": "#d9822b", "transfer": "#3b82c4"}
-RECIPE = "recipe"
-"""What `benchmarks.ablation` calls the network that has every ingredient."""
-
 INK, GRID = "#7d8590", "#7d859040"
 """Grey that can be read on white and on the dark background of a code host."""
 
@@ -121,7 +118,7 @@ def draw_ablation(folder: Path) -> Path | None:
     source = folder / "ablation.json"
     measured = files.read_json(source) if source.exists() else {}
     begun = {cnn: measured[cnn] for cnn in CNNS if cnn in measured}
-    ablated = {cnn: found for cnn, found in begun.items() if RECIPE in found["runs"]}
+    ablated = {cnn: found for cnn, found in begun.items() if {RECIPE} < found["runs"].keys()}
     if not ablated:
         return None
     rows = max(len(found["runs"]) for found in ablated.values())
