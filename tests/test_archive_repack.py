@@ -237,7 +237,12 @@ def test_random_damage_of_a_tar_never_gives_a_traceback(tmp_path: Path) -> None:
             assert "x.tar" in str(error)
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"\x1f\x8bno gzip", gzip.compress(b"no tar")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>", b"\x1f\x8bno gzip", gzip.compress(b"no tar")],
+    # Named, as gzip writes the time, and all processes must call a test the same.
+    ids=["empty", "a page", "damaged gzip", "gzip of no tar"],
+)
 def test_what_is_neither_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.bin").write_bytes(content)
     with pytest.raises(LandmarksError, match="neither a zip nor a tar|damaged or no tar") as caught:
