@@ -1,15 +1,12 @@
 """The deployable module, uint8 pixels in and calibrated answers out, and its two files."""
 
 import io
-import json
 import logging
-import os
 import struct
-import subprocess
-import sys
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -32,16 +29,6 @@ OPSET = 18
 
 _ALIGNMENT = 64  # as PyTorch aligns tensors in its archives, so that they can be memory-mapped
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-
-_PROGRAM = """
-import gc
-gc.disable()
-from landmarks import deployable, errors
-gc.freeze()
-gc.enable()
-errors.run(deployable.main)
-"""
-"""What PyTorch's import leaves lives as long as the process: not searching it saves a second."""
 
 
 @dataclass(frozen=True)
@@ -132,31 +119,41 @@ def build(parts: Parts) -> Deployable:
 
 
 def write_files(parts: Parts, folder: str | Path) -> None:
-    """Write `landmarks.pt` and `landmarks.onnx` into `folder`, the same bytes each time.
+    """Write `landmarks.pt` and `landmarks.onnx` into `folder`.
 
-    It runs in a Python process of its own with a fixed hash seed. Two things in TorchScript depend
-    on the process that makes it: the numbers in the names of its classes count what was scripted
-    before, and the constants of a class are written in the order of a set of strings.
+    The same bytes each time, from a process that was started with `PYTHONHASHSEED=0` and compiled
+    nothing before, as the stage does: in TorchScript the constants of a class are written in the
+    order of a set of strings, and the numbers in the names of classes count what was compiled.
 
     Raises:
-        LandmarksError: PyTorch cannot export this network; gives PyTorch's reason.
+        LandmarksError: a part is damaged, or PyTorch cannot export this network; gives its reason.
     """
-    job = {
-        "weights": str(parts.weights),
-        "statistics": str(parts.statistics),
-        "calibration": dict(parts.calibration),
-        "folder": str(folder),
-    }
-    found = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, json.dumps(job)],
-        env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    if found.returncode:
-        said = found.stderr.strip().splitlines() or [f"exit status {found.returncode}"]
-        raise LandmarksError(f"cannot export {parts.weights}: {said[-1].removeprefix('error: ')}")
+    module = build(parts)
+    for name, export in ((TORCHSCRIPT, to_torchscript), (ONNX, to_onnx)):
+        try:
+            with _quiet_on_one_thread():
+                content = export(module)
+        except Exception as error:  # noqa: BLE001 - either exporter raises whatever it stumbles on
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise LandmarksError(
+                f"cannot export {parts.weights}: PyTorch cannot make {name}: {reason}",
+                hint=f"Choose another backbone; tested are: {', '.join(BACKBONES)}.",
+            ) from error
+        with files.replacing(Path(folder) / name) as temporary:
+            temporary.write_bytes(content)
+
+
+@contextmanager
+def _quiet_on_one_thread() -> Iterator[None]:
+    """Keep the exporters from logging their progress, and from sums that depend on the cores."""
+    threads, disabled = torch.get_num_threads(), logging.root.manager.disable
+    torch.set_num_threads(1)
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        torch.set_num_threads(threads)
 
 
 def canonical_torchscript(archive: bytes) -> bytes:
@@ -236,22 +233,3 @@ def _canonical_onnx(model) -> bytes:  # type: ignore[no-untyped-def] # onnx publ
             if axis.HasField("dim_param"):
                 axis.dim_param = name
     return bytes(model.SerializeToString(deterministic=True))
-
-
-def main() -> None:
-    """Write both files for the job in the first argument, as `write_files` asks."""
-    job = json.loads(sys.argv[1])
-    torch.set_num_threads(1)
-    logging.disable(logging.WARNING)  # the exporter logs its progress
-    module = build(Parts(Path(job["weights"]), Path(job["statistics"]), job["calibration"]))
-    for name, export in ((TORCHSCRIPT, to_torchscript), (ONNX, to_onnx)):
-        try:
-            content = export(module)
-        except Exception as error:  # noqa: BLE001 - either exporter raises whatever it stumbles on
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise LandmarksError(
-                f"PyTorch cannot make {name}: {reason}",
-                hint=f"Choose another backbone; tested are: {', '.join(BACKBONES)}.",
-            ) from error
-        with files.replacing(Path(job["folder"]) / name) as temporary:
-            temporary.write_bytes(content)

@@ -1,7 +1,13 @@
 """export: one checked module from pixels to calibrated probabilities, as TorchScript and ONNX."""
 
+import os
 import sys
 from pathlib import Path
+
+if __name__ == "__main__" and os.environ.get("PYTHONHASHSEED") != "0":
+    # Start anew, before PyTorch is imported, which takes seconds; deployable.write_files says why.
+    os.environ["PYTHONHASHSEED"] = "0"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 from landmarks import catalogue, files, params
 from landmarks.card import LearnedFrom

@@ -3,11 +3,8 @@
 import hashlib
 import io
 import json
-import os
 import shutil
 import struct
-import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +18,7 @@ from small_project import INPUT_SIZE, SIZE, model, picture, project
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from landmarks import agreement, backbones, card, deployable, export, files, images, known, models
+from landmarks import agreement, backbones, card, deployable, export, images, known, models
 from landmarks.errors import LandmarksError
 from landmarks.prediction import Outputs
 
@@ -158,30 +155,6 @@ def torch_resize(channel: np.ndarray, size: int) -> np.ndarray:
     weights = np.clip(1 - distance, 0, None)
     weights /= weights.sum(axis=1, keepdims=True)
     return weights @ channel.astype(np.float64) @ weights.T
-
-
-def test_another_process_with_another_hash_seed_exports_the_same_bytes(
-    exported: Path, tmp_path: Path
-) -> None:
-    code = (
-        "import sys, torch; torch.jit.script(torch.nn.Conv2d(3, 4, 1))\n"
-        "from pathlib import Path\n"
-        "from landmarks import deployable, files\n"
-        "parts = [Path(name) for name in sys.argv[1:3]]\n"
-        "made = deployable.Parts(*parts, files.read_json(sys.argv[3]))\n"
-        "deployable.write_files(made, sys.argv[4])"
-    )
-    parts = project().parts(0.8)
-    files.write_json(tmp_path / "calibration.json", parts.calibration)
-    given = [parts.weights, parts.statistics, tmp_path / "calibration.json", tmp_path]
-    subprocess.run(
-        [sys.executable, "-c", code, *map(str, given)],
-        check=True,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONHASHSEED": "7"},
-    )
-    for name in ("landmarks.pt", "landmarks.onnx"):
-        assert files.sha256(tmp_path / name) == files.sha256(exported / name)
 
 
 def test_no_file_names_a_folder_of_the_machine(exported: Path) -> None:
