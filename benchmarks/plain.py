@@ -18,6 +18,7 @@ from tqdm import tqdm
 from landmarks import backbones, environment, inference
 from landmarks.checkpoint import Checkpoint
 from landmarks.data.roles import class_names, labels, rows
+from landmarks.optimization import computes_bf16
 
 SIZE, CROP, BATCH = 256, 224, 32
 """Photos are stored at 256 pixels; networks see 224 of them."""
@@ -104,7 +105,7 @@ class PlainTraining:
         """Return logits of uint8 (N, 3, 224, 224), in bf16 where the processor has it."""
         inputs = (pixels.to(self.where).float() / 255 - self.mean) / self.std
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.where.type, torch.bfloat16, enabled=_has_bf16(self.where)):
+        with torch.autocast(self.where.type, torch.bfloat16, enabled=computes_bf16(self.where)):
             scores: Tensor = self.network(inputs)
         return scores.float()
 
@@ -160,11 +161,6 @@ class PlainTraining:
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:
     return {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
-
-
-def _has_bf16(where: torch.device) -> bool:
-    cuda = where.type == "cuda"
-    return torch.cuda.is_bf16_supported() if cuda else torch.cpu._is_avx512_bf16_supported()
 
 
 def batches(ids: NDArray[Any]) -> Iterator[NDArray[Any]]:

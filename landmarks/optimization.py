@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from landmarks.errors import LandmarksError
 from landmarks.params import Training, Transfer
@@ -21,6 +22,37 @@ def lr_factor(step: int, *, warmup: int, total: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Return whether a device computes in bfloat16 by itself; the others imitate it, slowly."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported()
+
+
+class _Float32(TorchFunctionMode):
+    """Where PyTorch would turn a tensor into bfloat16, it gets a copy in the tensor's own type."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func is Tensor.bfloat16:
+            return args[0].clone()
+        return func(*args, **(kwargs or {}))
+
+
+class Float32Muon(torch.optim.Muon):
+    """Muon for processors without bfloat16, where PyTorch's takes several times as long.
+
+    PyTorch's makes momentum orthogonal in bfloat16, whatever the parameters' type, and has no
+    option for it.
+    """
+
+    def step(self, closure: Any = None) -> Any:
+        """Take one step, all of it in the parameters' own type."""
+        with _Float32():
+            return super().step(closure)
 
 
 def convolution_muon(groups: list[dict[str, Any]], lr: float) -> torch.optim.Muon:
@@ -39,7 +71,9 @@ def convolution_muon(groups: list[dict[str, Any]], lr: float) -> torch.optim.Muo
     views = [nn.Parameter(_matrix(kernel)) for kernel in kernels]
     rest = iter(views)
     viewed = [group | {"params": [next(rest) for _ in group["params"]]} for group in groups]
-    muon = torch.optim.Muon(viewed, lr=lr, adjust_lr_fn="match_rms_adamw")
+    native = computes_bf16(kernels[0].device)
+    made = torch.optim.Muon if native else Float32Muon
+    muon = made(viewed, lr=lr, adjust_lr_fn="match_rms_adamw")
 
     def see_gradients(*_: Any) -> None:
         for view, kernel in zip(views, kernels, strict=True):

@@ -19,7 +19,13 @@ from landmarks import backbones, environment, inference
 from landmarks.checkpoint import Checkpoint
 from landmarks.data.augmentation import batch_transform, seed_of
 from landmarks.data.batches import AugmentedPhotos, EpochBatches, loader
-from landmarks.optimization import NORMS, check_finite, lr_factor, make_optimizers
+from landmarks.optimization import (
+    NORMS,
+    check_finite,
+    computes_bf16,
+    lr_factor,
+    make_optimizers,
+)
 from landmarks.params import Training, Transfer
 
 MAX_GRADIENT_NORM = 1.0
@@ -85,7 +91,7 @@ def make_fabric(settings: Training) -> Fabric:
 def _precision(settings: Training, cuda: bool) -> Any:
     if settings.precision != "auto":
         return settings.precision
-    native = torch.cuda.is_bf16_supported() if cuda else torch.cpu._is_avx512_bf16_supported()
+    native = computes_bf16(torch.device("cuda" if cuda else "cpu"))
     return "bf16-mixed" if native else "32-true"
 
 

@@ -15,6 +15,8 @@ from mistakes.pipelines import pipeline
 from mistakes.projects import Project, Projects, new_project, pack, photo
 from mistakes.running import server
 
+from landmarks import files
+
 ODD = ["1.50", "nan", 'Łódź, "old" town', "東京タワー", "  two  spaces ", "100%", "#5: x"]
 
 
@@ -59,6 +61,23 @@ def test_a_class_without_a_row_in_the_catalogue_is_named_and_noted(
     assert "note: places.csv has no row for 1 of 3 classes" in said and "place: 01.Mill\n" in said
     card = json.loads((project.folder / "models/scratch/model.json").read_text())
     assert [place["name"] for place in card["classes"]] == ["Red Arch", "Mill", "Old Tower"]
+
+
+def test_sets_may_have_any_order_and_an_export_has_the_same_bytes(
+    projects: Projects, tmp_path: Path
+) -> None:
+    made = []
+    for seed in ("7", "8"):
+        project = projects.copy(projects.built("trained"), tmp_path / seed)
+        subprocess.run(
+            [sys.executable, "-m", "stages.export", "scratch"],
+            cwd=project.folder,
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            check=True,
+        )
+        names = ("landmarks.pt", "landmarks.onnx", "model.json")
+        made.append([files.sha256(project.folder / "models/scratch" / name) for name in names])
+    assert made[0] == made[1]
 
 
 def test_dvc_runs_from_a_folder_of_the_project(projects: Projects, tmp_path: Path) -> None:

@@ -140,7 +140,8 @@ def _become(folder: str, command: tuple[str, ...], setting: Setting, output: str
     own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     own |= {"DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     os.environ |= own | {"LANDMARKS_DEVICE": "cpu", "LANDMARKS_WORKERS": "1", "COLUMNS": "200"}
-    os.environ |= setting.environment
+    # This is a fork of a server; what starts itself anew for a hash seed would become that server.
+    os.environ |= {"PYTHONHASHSEED": "0", **setting.environment}
     if setting.bound:
         _obey_permissions()
     for name in [name for name in sys.modules if name.split(".")[0] in ("landmarks", "tools")]:
