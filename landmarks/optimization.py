@@ -27,7 +27,7 @@ def lr_factor(step: int, *, warmup: int, total: int) -> float:
 def computes_bf16(device: torch.device) -> bool:
     """Return whether a device computes in bfloat16 by itself; the others imitate it, slowly."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported()
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -146,6 +147,19 @@ class Types(TorchDispatchMode):
         made = func(*args, **(kwargs or {}))
         self.seen |= {made.dtype} if isinstance(made, torch.Tensor) else set()
         return made
+
+
+@pytest.mark.parametrize(("generation", "native"), [(7, False), (8, True)], ids=["T4", "A100"])
+def test_a_gpu_that_imitates_bfloat16_is_not_asked_to(
+    generation: int, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch makes tensors of that type on any GPU; those before Ampere compute by imitation."""
+    card = SimpleNamespace(major=generation)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda _: True)
+    assert optimization.computes_bf16(torch.device("cuda")) == native
 
 
 @pytest.mark.parametrize("native", [True, False], ids=["bfloat16", "none"])
