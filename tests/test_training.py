@@ -136,19 +136,6 @@ def test_muon_learns_and_survives_a_kill(tmp_path: Path) -> None:
     assert fitted.history[fitted.best_epoch]["val_accuracy"] > 0.8
 
 
-class Types(TorchDispatchMode):
-    """Notes the types of the tensors that are computed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: set[torch.dtype] = set()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        self.seen |= {made.dtype} if isinstance(made, torch.Tensor) else set()
-        return made
-
-
 @pytest.mark.parametrize(("generation", "native"), [(7, False), (8, True)], ids=["T4", "A100"])
 def test_a_gpu_that_imitates_bfloat16_is_not_asked_to(
     generation: int, native: bool, monkeypatch: pytest.MonkeyPatch
@@ -160,6 +147,19 @@ def test_a_gpu_that_imitates_bfloat16_is_not_asked_to(
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
     monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda _: True)
     assert optimization.computes_bf16(torch.device("cuda")) == native
+
+
+class Types(TorchDispatchMode):
+    """Notes the types of the tensors that are computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[torch.dtype] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        self.seen |= {made.dtype} if isinstance(made, torch.Tensor) else set()
+        return made
 
 
 @pytest.mark.parametrize("native", [True, False], ids=["bfloat16", "none"])
