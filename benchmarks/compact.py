@@ -19,7 +19,7 @@ from landmarks.evaluation import run_export
 from landmarks.prediction import Outputs
 from landmarks.predictor import Predictor
 from tools.collect_results import ROOT, preset_name
-from tools.compact import PRECISIONS, Photos, between_convolutions, fold_norms, write_copy
+from tools.compact import PRECISIONS, Photos, between_convolutions, write_copy
 
 ORIGINAL = "float32"
 HALF = "float16, computed"
@@ -32,7 +32,6 @@ def write_half(source: Path, target: Path) -> None:
 
     described = card.read(source)
     model = onnx.load_from_string(card.read_verified(source, card.ONNX, described))
-    fold_norms(model)
     inside = between_convolutions(model)
     outside = [node.name for node in model.graph.node if node.name not in inside]
     with contextlib.redirect_stdout(io.StringIO()):

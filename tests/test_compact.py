@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from small_project import model, project
 
 from benchmarks import compact as benchmark
-from landmarks import card, deployable, files, metrics
+from landmarks import card, metrics
 from landmarks.data.roles import labels, rows
 from landmarks.errors import LandmarksError
 from landmarks.prediction import Outputs
@@ -43,23 +43,6 @@ def copies(data: Path) -> dict[card.Precision, Path]:
     return made
 
 
-@pytest.fixture(scope="module")
-def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small model, answering with the mean of a photo and its mirror image."""
-    content = deployable.to_onnx(deployable.build(project().parts(mirror=True)))
-    return as_model(content, tmp_path_factory.mktemp("mirrored") / "model")
-
-
-def as_model(content: bytes, folder: Path) -> Path:
-    """Put an ONNX file and a card that vouches for it into a new folder."""
-    folder.mkdir()
-    (folder / card.ONNX).write_bytes(content)
-    record = card.FileRecord(sha256=files.sha256(folder / card.ONNX), bytes=len(content))
-    copied = card.read(model()).model_copy(update={"files": {card.ONNX: record}})
-    files.write_json(folder / card.CARD, copied.to_json())
-    return folder
-
-
 def original() -> onnx.ModelProto:
     return onnx.load(model() / card.ONNX)
 
@@ -73,29 +56,6 @@ def weights(folder: Path, kind: int) -> int:
     """Return how many numbers of a kind an ONNX file holds."""
     tensors = onnx.load(folder / card.ONNX).graph.initializer
     return sum(int(np.prod(one.dims)) for one in tensors if one.data_type == kind)
-
-
-def test_folding_changes_no_answer_and_leaves_no_norm(mirrored: Path, tmp_path: Path) -> None:
-    folded = onnx.load(mirrored / card.ONNX)
-    assert "BatchNormalization" in {node.op_type for node in folded.graph.node}
-    compact.fold_norms(folded)
-    assert "BatchNormalization" not in {node.op_type for node in folded.graph.node}
-    onnx.checker.check_model(folded)
-    found = Predictor.load(as_model(folded.SerializeToString(), tmp_path / "folded"))
-    expected = Predictor.load(mirrored).outputs(stored())
-    answered = found.outputs(stored())
-    assert np.abs(answered.probabilities - expected.probabilities).max() < 1e-4
-    assert (answered.known == expected.known).mean() > 0.99
-
-
-def test_weights_that_a_photo_and_its_mirror_image_share_stay_shared(mirrored: Path) -> None:
-    """Or the copy would be larger than the model."""
-    model = onnx.load(mirrored / card.ONNX)
-    before = sum(int(np.prod(one.dims)) for one in model.graph.initializer)
-    compact.fold_norms(model)
-    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
-    assert len(convolutions) == 2 * len({node.input[1] for node in convolutions})
-    assert sum(int(np.prod(one.dims)) for one in model.graph.initializer) < before
 
 
 def test_only_what_lies_between_convolutions_loses_precision(

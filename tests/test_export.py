@@ -204,6 +204,15 @@ def shorten(network: nn.Module) -> None:
                 del part[number]
 
 
+def test_exporting_leaves_the_module_as_it_was() -> None:
+    """Activations that change their input are set otherwise while ONNX is written."""
+    module = deployable.build(project().parts())
+    before = [str(part) for part in module.modules()]
+    assert any("inplace=True" in part for part in before)
+    deployable.to_onnx(module)
+    assert [str(part) for part in module.modules()] == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", backbones.BACKBONES)
 def test_every_backbone_can_be_exported(name: str) -> None:

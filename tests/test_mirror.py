@@ -1,13 +1,16 @@
 """`calibrate.mirror`: an export that looks at each photo and at its mirror image."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from small_project import picture, project
+from torch import nn
 
-from landmarks import catalogue, export
+from landmarks import card, catalogue, export, models
 from landmarks.predictor import RUNTIMES, Predictor, Runtime
 
 ORIGIN = export.Origin(invented=False, data={}, params="")
@@ -44,3 +47,11 @@ def test_a_photo_and_its_mirror_image_get_one_answer(
         assert apart < 1e-5 and scores_apart < 1e-4
     else:
         assert apart > 1e-3, "without a mirror these photos are answered differently"
+
+
+def test_the_onnx_file_holds_the_network_once(exported: tuple[bool, Path]) -> None:
+    """A second copy would double the time of an export, and keep batch norms from being folded."""
+    nodes = Counter(node.op_type for node in onnx.load(exported[1] / card.ONNX).graph.node)
+    network = models.load_weights(project().weights)[0]
+    assert nodes["Conv"] == sum(isinstance(part, nn.Conv2d) for part in network.modules())
+    assert not nodes["BatchNormalization"]

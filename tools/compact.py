@@ -38,55 +38,11 @@ _SMALL = 256  # numbers; a tensor with less is not worth a node that widens it
 _QUANTIZED = ("Conv", "Relu", "Clip")
 
 
-def fold_norms(model: ModelProto) -> None:
-    """Multiply each batch norm into the convolution before it, in place.
-
-    Weights that two convolutions share, as those of a photo and its mirror image, stay shared.
-    """
-    graph = model.graph
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    makers = {output: node for node in graph.node for output in node.output}
-    uses = [name for node in graph.node for name in node.input]
-    folded: dict[tuple[str, ...], list[TensorProto]] = {}
-    for norm in [node for node in graph.node if node.op_type == "BatchNormalization"]:
-        convolution = makers.get(norm.input[0])
-        if convolution is None or convolution.op_type != "Conv" or len(convolution.input) > 2:
-            continue
-        if uses.count(norm.input[0]) > 1:
-            continue
-        key = (convolution.input[1], *norm.input[1:])
-        if key not in folded:
-            arrays = [numpy_helper.to_array(tensors[name]) for name in key]
-            epsilon = next((one.f for one in norm.attribute if one.name == "epsilon"), 1e-5)
-            kernel, bias = _folded(arrays, epsilon)
-            folded[key] = [
-                numpy_helper.from_array(kernel, f"{key[0]}.folded"),
-                numpy_helper.from_array(bias, f"{key[0]}.bias"),
-            ]
-        convolution.input[1:] = [tensor.name for tensor in folded[key]]
-        convolution.output[0] = norm.output[0]
-        graph.node.remove(norm)
-    graph.initializer.extend(tensor for pair in folded.values() for tensor in pair)
-    used = {name for node in graph.node for name in node.input}
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
-        graph.initializer.remove(tensor)
-
-
-def _folded(
-    arrays: list[NDArray[np.float32]], epsilon: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    kernel, gain, shift, mean, variance = (array.astype(np.float64) for array in arrays)
-    factor = gain / np.sqrt(variance + epsilon)
-    scaled = kernel * factor.reshape(-1, 1, 1, 1)
-    return scaled.astype(np.float32), (shift - mean * factor).astype(np.float32)
-
-
 def float16(model: ModelProto) -> ModelProto:
     """Keep weights as float16 and widen them when the model is loaded: it computes in float32.
 
     ONNX Runtime does the widening once, when it starts.
     """
-    fold_norms(model)
     casts = []
     for tensor in model.graph.initializer:
         wide = tensor.data_type == TensorProto.FLOAT
@@ -153,7 +109,6 @@ def int8(model: ModelProto, pixels: NDArray[np.uint8]) -> ModelProto:
     """
     from onnxruntime import quantization as ort
 
-    fold_norms(model)
     inside = between_convolutions(model)
     with tempfile.TemporaryDirectory() as folder, _silence():
         target = Path(folder) / ONNX
