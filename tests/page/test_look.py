@@ -25,8 +25,7 @@ def test_nothing_leaves_the_machine_and_nothing_is_written(
     page.wait_for_selector(".st-key-atlas")
     upload(page, ("uluru.png", visit.photo(RED)))
     for title in ("The two CNNs", "About"):
-        page.get_by_role("link", name=title).click()
-        page.wait_for_selector(".panel")
+        turn_to(page, title)
     context.close()
     assert visit.hosts(asked) == {served.removeprefix("http://")}
     assert sorted(real.rglob("*")) == before
@@ -50,11 +49,17 @@ def test_the_page_fits_reads_and_names_all_that_it_shows(
         keep(page, "answers")
         check_look(page)
         for title in ("The two CNNs", "About"):
-            page.get_by_role("link", name=title).click()
-            page.wait_for_selector(".panel")
-            settled(page)
+            turn_to(page, title)
             keep(page, title.lower().replace(" ", "-"))
             check_look(page)
+
+
+def turn_to(page: Page, title: str) -> None:
+    """Go to another page by its link, and wait until all of it is there."""
+    page.get_by_role("link", name=title).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    page.wait_for_selector(".panel")
+    settled(page)
 
 
 def check_look(page: Page) -> None:
