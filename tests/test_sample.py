@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from landmarks.data import sample
 from landmarks.data.sample import LANDMARKS, class_name, draw_negative, draw_photo, write_sample
 from landmarks.data.sample.__main__ import main
+from landmarks.data.sample.integer import reciprocal
 from landmarks.errors import LandmarksError
 from landmarks.params import Sample
 
@@ -55,6 +56,14 @@ def test_pixels_are_the_same_on_every_machine() -> None:
         kind, pixels = draw_negative(number, seed=1)
         digest.update(kind.encode() + pixels.tobytes())
     assert digest.hexdigest() == GOLDEN_PIXELS
+
+
+def test_reciprocals_are_exact_where_32_bits_are_one_too_few() -> None:
+    near = [n for bit in range(31) for n in (2**bit - 1, 2**bit, 2**bit + 1)]
+    found = reciprocal(np.array([-7, *near, 2**31 - 1, 3, 1000], dtype=np.int32))
+    assert found.dtype == np.int64
+    expected = [2**32 // max(n, 1) for n in (-7, *near, 2**31 - 1, 3, 1000)]
+    assert found.tolist() == expected
 
 
 def test_archive_bytes_do_not_depend_on_the_number_of_processes(

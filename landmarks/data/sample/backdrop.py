@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landmarks.data.sample.integer import Ints, hashed, layered_noise, value_noise
+from landmarks.data.sample.integer import Ints, hashed, layered_noise, reciprocal, value_noise
 from landmarks.data.sample.light import Light
 from landmarks.data.sample.raster import GROUND, NEARNESS, SKY, Canvas
 from landmarks.data.sample.shade import WARM, hazed
@@ -44,21 +44,21 @@ def paint_sky(canvas: Canvas, light: Light, setting: Setting, image: Ints, seed:
     right, ahead, rise = (
         (canvas.ray(k)[::COARSE, ::COARSE] >> 6) * 256 // focal for k in range(3)
     )  # 65536 where as steep as 45 degrees
-    share = np.clip(rise * 3 // 512, 0, 256)[..., None]
-    zenith, horizon = (np.array(c, dtype=np.int32) for c in (light.zenith, light.horizon))
+    share = np.clip(rise * 3 // 512, 0, 256)
+    zenith, horizon = planes(light.zenith), planes(light.horizon)
     color = (horizon * (256 - share) + zenith * share) >> 8
     toward = np.maximum(rise, 900) + 5000
     flat = layered_noise(right * 4096 // toward, ahead * 4096 // toward, 5200, seed, 4)
-    thick = np.clip((flat - 190 + light.cloud_cover * 130 // 256) * 5, 0, 230)[..., None]
+    thick = np.clip((flat - 190 + light.cloud_cover * 130 // 256) * 5, 0, 230)
     if light.cloud_cover > 190:
-        thick = np.clip(thick, 120, 230) * flat[..., None] // 200
-    under = np.array(light.cloud, dtype=np.int32) * (280 - flat[..., None] // 3) // 256
+        thick = np.clip(thick, 120, 230) * flat // 200
+    under = planes(light.cloud) * (280 - flat // 3) // 256
     color = (color * (256 - thick) + np.clip(under, 0, 255) * thick) >> 8
-    blocks(image, COARSE)[:] = color[:, None, :, None]
+    spread(color, COARSE, image)
     if light.weather == "night":
         where = np.indices(sky.shape)
         star = hashed(where[0], where[1], seed) * 256 + hashed(where[1], where[0], seed + 1)
-        image[star < 60] += 150
+        np.add(image, 150, out=image, where=star < 60)
     _paint_backdrop(canvas, light, setting, image, seed)
 
 
@@ -67,7 +67,8 @@ def _paint_backdrop(canvas: Canvas, light: Light, setting: Setting, image: Ints,
     if setting.backdrop in ("none", "sea"):
         return
     camera = canvas.camera
-    rise = canvas.ray(2) // (16384 // 16) * 256 // camera.height  # 1/4096 of the height
+    # In 1/4096 of the height.
+    rise = (canvas.ray(2) // (16384 // 16)).astype(np.int32) * 256 // camera.height
     column = (np.arange(camera.width, dtype=np.int32) * 4096 // camera.height)[None, :]
     color = np.array(
         {"hills": (86, 112, 82), "mountains": (98, 104, 124)}.get(
@@ -88,10 +89,11 @@ def _paint_backdrop(canvas: Canvas, light: Light, setting: Setting, image: Ints,
         # Silhouettes behind others are half a kilometre further away each.
         shaded = hazed(color * lit // 256, np.array(60_000 + layer * 90_000), light)
         pale = (shaded * (5 - layer) + np.array(light.horizon, dtype=np.int32) * (1 + layer)) // 6
-        image[inside] = pale
+        np.copyto(image, planes(pale), where=inside)
         if setting.backdrop == "roofs" and light.windows_lit:
             spot = hashed(column // 26, rise // 34, seed + layer)
-            image[inside & (spot < light.windows_lit // 2)] = WARM * 3 // 4
+            lamps = inside & (spot < light.windows_lit // 2)
+            np.copyto(image, planes(WARM * 3 // 4), where=lamps)
 
 
 def paint_ground(canvas: Canvas, light: Light, setting: Setting, image: Ints, seed: int) -> None:
@@ -99,46 +101,55 @@ def paint_ground(canvas: Canvas, light: Light, setting: Setting, image: Ints, se
     ground = canvas.faces == GROUND
     near = canvas.plane[::FINE, ::FINE]
     shown = ground[::2, ::2] | ground[1::2, ::2] | ground[::2, 1::2] | ground[1::2, 1::2]
-    rows, columns = np.nonzero((near > 0) & shown)
-    if not len(rows):
+    places = np.flatnonzero((near > 0) & shown)
+    if not len(places):
         return
-    t = (1 << (NEARNESS + 8)) // near[rows, columns].astype(np.int64)
-    t = np.minimum(t, 1 << 20)
+    rows = places // near.shape[1]
+    columns = places - rows * near.shape[1]
+    t = np.minimum(reciprocal(near.ravel()[places]), 1 << 20)
     eye = canvas.camera.eye
     x, y = (
         ((canvas.ray_at(k, rows * FINE, columns * FINE) * t >> 22) + eye[k]).astype(np.int32)
         for k in range(2)
     )
-    base, other = (np.array(c, dtype=np.int32) for c in GROUNDS[setting.ground])
+    base, other = (np.array(c, dtype=np.int32)[:, None] for c in GROUNDS[setting.ground])
     patch = value_noise(x, y, 900, seed)
     fine = hashed(x // 22, y // 22, seed + 3)
-    mixed = np.clip(patch + (fine - 128) // 3, 0, 255)[:, None]
+    mixed = np.clip(patch + (fine - 128) // 3, 0, 255)
     color = (base * (256 - mixed) + other * mixed) >> 8
     paved = (abs(x) < setting.plaza) & (abs(y) < setting.plaza)
-    bend = (value_noise(y, y * 0, 3000, seed + 9) - 128) * setting.path // 128
-    paved |= (abs(x + bend) < setting.path) & (y < 0)
+    if setting.path:
+        bend = (value_noise(y, y * 0, 3000, seed + 9) - 128) * setting.path // 128
+        paved |= (abs(x + bend) < setting.path) & (y < 0)
     if paved.any():
         joint = (x % 240 < 12) | (y % 240 < 12)
         tile = 150 + (fine // 12) + hashed(x // 240, y // 240, seed) // 14 - joint * 22
-        stone = tile[:, None] * np.array([256, 248, 234], dtype=np.int32) // 256
-        color = np.where(paved[:, None], stone, color)
-    lit = np.array(light.ambient, dtype=np.int32) * 250 // 256
-    sun = np.array(light.sun_color, dtype=np.int32) * light.sun[2] // 4096
-    dark = canvas.shadow[rows * FINE, columns * FINE][:, None]
+        stone = tile * np.array([256, 248, 234], dtype=np.int32)[:, None] // 256
+        color = np.where(paved, stone, color)
+    lit = np.array(light.ambient, dtype=np.int32)[:, None] * 250 // 256
+    sun = np.array(light.sun_color, dtype=np.int32)[:, None] * light.sun[2] // 4096
+    dark = canvas.shadow[rows * FINE, columns * FINE]
     color = color * np.where(dark, lit * 220 // 256, lit + sun) // 256
     if light.flood:
         glow = light.flood * 2500 // (abs(x) + abs(y) + 2500)
-        color = color + glow[:, None] * WARM // 900
-    cover = np.empty((*near.shape, 3), dtype=np.int32)
-    cover[:] = np.array(light.horizon, dtype=np.int32)
-    cover[rows, columns] = hazed(color, t * canvas.camera.focal >> 8, light)
-    np.copyto(blocks(image, FINE), cover[:, None, :, None], where=blocks(ground, FINE)[..., None])
+        color = color + glow * WARM[:, None] // 900
+    cover = np.empty((3, *near.shape), dtype=np.int32)
+    cover[:] = planes(light.horizon)
+    cover.reshape(3, -1)[:, places] = hazed(color, t * canvas.camera.focal >> 8, light)
+    spread(cover, FINE, image, ground)
 
 
-def blocks(image: Ints, size: int) -> Ints:
-    """View an array (H, W, ...) as (H / size, size, W / size, size, ...)."""
-    height, width = image.shape[:2]
-    return image.reshape(height // size, size, width // size, size, *image.shape[2:])
+def planes(color: Color | Ints) -> Ints:
+    """Return a colour as (3, 1, 1), to mix with planes of pixels."""
+    return np.array(color, dtype=np.int32)[:, None, None]
+
+
+def spread(coarse: Ints, size: int, image: Ints, where: Ints | bool = True) -> None:
+    """Copy each pixel of `coarse` to a square of `image`, `size` wide, as far as `where` says."""
+    shown = np.broadcast_to(where, image.shape[1:])
+    for a in range(size):
+        for b in range(size):
+            np.copyto(image[:, a::size, b::size], coarse, where=shown[a::size, b::size])
 
 
 def reflect(canvas: Canvas, light: Light, shore: int, image: Ints, seed: int) -> None:
@@ -155,8 +166,8 @@ def reflect(canvas: Canvas, light: Light, shore: int, image: Ints, seed: int) ->
     wave = value_noise(columns * 40, rows * 220, 260, seed) - 128
     source_row = np.clip(first[columns] - below + wave * (below + 6) // 900, 0, camera.height - 1)
     source_column = np.clip(columns + wave * (below + 4) // 600, 0, camera.width - 1)
-    mirrored = image[source_row, source_column]
+    mirrored = image[:, source_row, source_column]
     deep = np.array([44, 74, 88], dtype=np.int32) * np.array(light.ambient, dtype=np.int32) // 180
-    share = np.clip(190 - below * 140 // camera.height, 60, 190)[:, None]
-    color = (mirrored * share + deep * (256 - share)) >> 8
-    image[rows, columns] = np.clip(color + wave[:, None] // 8, 0, 255)
+    share = np.clip(190 - below * 140 // camera.height, 60, 190)
+    color = (mirrored * share + deep[:, None] * (256 - share)) >> 8
+    image[:, rows, columns] = np.clip(color + wave // 8, 0, 255)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -91,7 +92,7 @@ class Canvas:
     def project(self, points: Ints) -> tuple[Ints, Ints]:
         """Return the screen places (..., 2), 1/16 pixel, and depths (...,) of world points."""
         moved = points - np.array(self.camera.eye, dtype=np.int64)
-        seen = np.stack([(moved * row).sum(axis=-1) >> 14 for row in self.rotation], axis=-1)
+        seen = moved @ self.rotation.T >> 14
         depth = np.maximum(seen[..., 2], 1)
         cx, cy = self.camera.center()
         scale = self.camera.focal * SUB
@@ -123,18 +124,22 @@ class Canvas:
         self._fill(places[keep], *self._planes(normals, centers), first)
 
     def _planes(self, normals: Ints, centers: Ints) -> tuple[Ints, Ints]:
-        """Return 2**24 / t of each face as a sum of a term a column and a term a row."""
+        """Return 2**24 / t of each face as a sum of a term a column and a term a row, int32.
+
+        Both terms may run over; where the face is seen, their sum is right again.
+        """
         moved = centers - np.array(self.camera.eye, dtype=np.int64)
         distance = (normals * moved).sum(axis=1)
         distance = np.where(distance == 0, 1, distance)[:, None]
         turned = (normals @ self.rotation.T) >> 14
         across = (turned[:, :1] * self.columns << NEARNESS) // distance
         down = turned[:, 1:2] * self.rows + turned[:, 2:] * self.camera.focal
-        return across, (down << NEARNESS) // distance
+        down = (down << NEARNESS) // distance
+        return across.astype(np.int32), down.astype(np.int32)
 
     def _fill(self, places: Ints, across: Ints, down: Ints, first: int) -> None:
         left, right, top, bottom = self._spans(places)
-        columns = np.arange(self.camera.width)
+        columns = np.arange(self.camera.width, dtype=np.int32)
         x0 = np.clip(places[..., 0].min(axis=1) // SUB, 0, self.camera.width).tolist()
         x1 = np.clip(places[..., 0].max(axis=1) // SUB + 1, 0, self.camera.width).tolist()
         for k, (a, b, c, d) in enumerate(zip(x0, x1, top, bottom, strict=True)):
@@ -142,7 +147,7 @@ class Canvas:
                 continue
             inside = columns[a:b] >= left[k, c:d, None]
             inside &= columns[a:b] < right[k, c:d, None]
-            near = (across[k, a:b] + down[k, c:d, None]).astype(np.int32)
+            near = across[k, a:b] + down[k, c:d, None]
             old = self.nearness[c:d, a:b]
             inside &= near > old
             np.copyto(old, near, where=inside)
@@ -155,23 +160,23 @@ class Canvas:
         following = np.concatenate([places[:, 1:], places[:, :1]], axis=1)
         top = np.clip((places[..., 1].min(axis=1) + SUB // 2) // SUB, 0, height)
         bottom = np.clip((places[..., 1].max(axis=1) + SUB // 2) // SUB, 0, height)
-        rows = np.arange(height, dtype=np.int32) * SUB + SUB // 2
-        shape = (len(places), height)
-        left = np.full(shape, 1 << 20, dtype=np.int32)
-        right = np.full(shape, -(1 << 20), dtype=np.int32)
+        shape, out = (len(places), height), np.int32(1 << 20)
+        left, right = np.full(shape, out), np.full(shape, -out)
+        used = slice(int(top.min()), int(bottom.max()))
+        rows = np.arange(height, dtype=np.int32)[used] * SUB + SUB // 2
+        least, most = left[:, used], right[:, used]
         for corner in range(places.shape[1]):
-            begin, end = places[:, corner], following[:, corner]
-            used = np.flatnonzero(begin[:, 1] != end[:, 1])
-            if not len(used):
+            (x0, y0), (x1, y1) = places[:, corner].T, following[:, corner].T
+            rise = y1 - y0
+            if not rise.any():
                 continue
-            b, e = begin[used], end[used]
-            slope = ((e[:, 0] - b[:, 0]) << 12) // (e[:, 1] - b[:, 1])
-            x = b[:, 0, None] + (slope[:, None] * (rows - b[:, 1, None]) >> 12)
+            slope = ((x1 - x0) << 12) // np.where(rise, rise, 1)  # no row crosses a level edge
+            x = x0[:, None] + (slope[:, None] * (rows - y0[:, None]) >> 12)
             column = (x + SUB // 2) // SUB
-            low, high = np.minimum(b[:, 1], e[:, 1]), np.maximum(b[:, 1], e[:, 1])
-            crossing = (rows >= low[:, None]) & (rows < high[:, None])
-            left[used] = np.where(crossing, np.minimum(left[used], column), left[used])
-            right[used] = np.where(crossing, np.maximum(right[used], column), right[used])
+            crossing = rows >= np.minimum(y0, y1)[:, None]
+            crossing &= rows < np.maximum(y0, y1)[:, None]
+            np.minimum(least, np.where(crossing, column, out), out=least)
+            np.maximum(most, np.where(crossing, column, -out), out=most)
         return left, right, top.tolist(), bottom.tolist()
 
     def cast(self, mesh: Mesh, slope: tuple[int, int]) -> None:
@@ -179,18 +184,24 @@ class Canvas:
 
         `slope` is how far, in 1/256, a shadow reaches along x and y for each unit of height.
         """
-        hulls = []
-        for body in mesh.bodies:
-            flat = [(x + z * slope[0] // 256, y + z * slope[1] // 256, 0) for x, y, z in body]
-            places, depths = self.project(np.array(flat, dtype=np.int64))
-            if depths.min() > NEAR:
-                hulls.append(_hull(places.tolist()))
+        flat = [
+            (x + z * slope[0] // 256, y + z * slope[1] // 256, 0)
+            for body in mesh.bodies
+            for x, y, z in body
+        ]
+        if not flat:
+            return
+        places, depths = self.project(np.array(flat, dtype=np.int64))
+        ends = list(accumulate(len(body) for body in mesh.bodies))
+        hulls = [
+            _hull(places[a:b].tolist()) for a, b in pairwise([0, *ends]) if depths[a:b].min() > NEAR
+        ]
         if not hulls:
             return
         most = max(len(hull) for hull in hulls)
         padded = np.array([h + [h[-1]] * (most - len(h)) for h in hulls], dtype=np.int64)
         left, right, top, bottom = self._spans(padded)
-        columns = np.arange(self.camera.width)
+        columns = np.arange(self.camera.width, dtype=np.int32)
         for k, (c, d) in enumerate(zip(top, bottom, strict=True)):
             inside = (columns >= left[k, c:d, None]) & (columns < right[k, c:d, None])
             self.shadow[c:d] |= inside
@@ -204,10 +215,8 @@ class Canvas:
 
     def ellipse(self, middle: Point, radius: tuple[int, int], face: int, square: int = 0) -> None:
         """Draw an upright ellipse (or a box, with `square`) at a point of the world, unturned."""
-        moved = [middle[k] - self.camera.eye[k] for k in range(3)]
-        right, down, depth = (
-            sum(a * b for a, b in zip(moved, row, strict=True)) >> 14 for row in self.axes
-        )
+        x, y, z = (middle[k] - self.camera.eye[k] for k in range(3))
+        right, down, depth = (a * x + b * y + c * z >> 14 for a, b, c in self.axes)
         if depth <= NEAR:
             return
         scale = self.camera.focal

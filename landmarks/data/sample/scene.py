@@ -28,9 +28,13 @@ class Shot(NamedTuple):
     backdrop: str
 
 
+Extent = tuple[int, int]  # the largest distance from the z axis and the height, centimetres
+
+
 @lru_cache(maxsize=128)
-def _faces(shot: Shot) -> Faces:
-    return subject(shot.design, shot.seed, shot.palette).faces()
+def _shape(shot: Shot) -> tuple[Faces, Extent]:
+    mesh = subject(shot.design, shot.seed, shot.palette)
+    return mesh.faces(), mesh.extent()
 
 
 def photograph(shot: Shot, stream: Stream, scale: int = 1) -> Photo:
@@ -40,11 +44,12 @@ def photograph(shot: Shot, stream: Stream, scale: int = 1) -> Photo:
     """
     mesh = subject(shot.design, shot.seed, shot.palette)
     light, season = make_light(stream), stream.weighted(SEASONS)
-    camera, distance, azimuth = _viewpoint(stream, mesh, scale)
+    faces, extent = _shape(shot)
+    camera, distance, azimuth = _viewpoint(stream, extent, scale)
     setting = _setting(stream, shot, season)
     canvas = Canvas(camera)
-    canvas.draw(_faces(shot), mesh.materials)
-    neighbors = _neighbors(stream, mesh, distance, azimuth)
+    canvas.draw(faces, mesh.materials)
+    neighbors = _neighbors(stream, extent, distance, azimuth)
     canvas.draw(neighbors.faces(), neighbors.materials) if neighbors.polygons else None
     _people_and_trees(canvas, stream, light, season, distance, azimuth, bool(setting.water))
     if light.sun_color[0] > 100:
@@ -63,7 +68,8 @@ def cast(canvas: Canvas, mesh: Mesh, light: Light) -> None:
 def finish(canvas: Canvas, light: Light, setting: Setting, shore: int, stream: Stream) -> Photo:
     """Colour what was drawn and develop it; ground nearer than `shore` becomes water."""
     seed = stream.bits() >> 34
-    image = np.zeros((canvas.camera.height, canvas.camera.width, 3), dtype=np.int32)
+    # One plane a colour: NumPy is slow where the last axis is as short as three.
+    image = np.zeros((3, *canvas.faces.shape), dtype=np.int32)
     paint_sky(canvas, light, setting, image, seed)
     paint_ground(canvas, light, setting, image, seed)
     shade_faces(canvas, light, image, seed)
@@ -80,8 +86,8 @@ def frame(stream: Stream, portrait: int, scale: int = 1) -> tuple[int, int]:
     return size[0] // 2 * 2 * SUPER * scale, size[1] // 2 * 2 * SUPER * scale
 
 
-def _viewpoint(stream: Stream, mesh: Mesh, scale: int) -> tuple[Camera, int, int]:
-    radius, high = mesh.extent()
+def _viewpoint(stream: Stream, extent: Extent, scale: int) -> tuple[Camera, int, int]:
+    radius, high = extent
     width, height = frame(stream, 60 if high > radius * 2 else 25, scale)
     focal = max(width, height) * stream.between(80, 150) // 100
     share = stream.between(60, 122)
@@ -134,9 +140,9 @@ def cover(stream: Stream, season: str) -> str:
     return "autumn" if season == "autumn" and ground in ("grass", "meadow") else ground
 
 
-def _neighbors(stream: Stream, mesh: Mesh, distance: int, azimuth: int) -> Mesh:
+def _neighbors(stream: Stream, extent: Extent, distance: int, azimuth: int) -> Mesh:
     """Return houses beside and behind, few of which hide a part of the landmark."""
-    radius, high = mesh.extent()
+    radius, high = extent
     houses = Mesh()
     for _ in range(stream.pick((0, 1, 1, 2, 2, 3, 4, 5))):
         across = stream.between(radius * 3 // 4, radius * 2 + 3600) * stream.pick((-1, 1))

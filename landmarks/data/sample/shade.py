@@ -2,112 +2,141 @@
 
 import numpy as np
 
-from landmarks.data.sample.integer import Ints, hashed
+from landmarks.data.sample.integer import Ints, hashed, reciprocal
 from landmarks.data.sample.light import Light
-from landmarks.data.sample.raster import NEARNESS, Canvas
+from landmarks.data.sample.raster import Canvas
 from landmarks.data.sample.solids import NORMAL, Pattern
 
 WARM = np.array([255, 206, 128], dtype=np.int32)  # a lit window, a street lamp
 
 
 def shade_faces(canvas: Canvas, light: Light, image: Ints, seed: int) -> None:
-    """Colour, in place, the pixels of `image` (H, W, 3; 0 to 255) that show a face."""
-    rows, columns = np.nonzero(canvas.faces > 0)
-    if not len(rows):
+    """Colour, in place, the pixels of `image` (3, H, W; 0 to 255) that show a face."""
+    shown = np.flatnonzero(canvas.faces > 0)
+    if not len(shown):
         return
-    face = canvas.faces[rows, columns]
-    t = (1 << (NEARNESS + 8)) // np.maximum(canvas.nearness[rows, columns].astype(np.int64), 1)
+    rows = shown // canvas.camera.width
+    columns = shown - rows * canvas.camera.width
+    face = canvas.faces.ravel()[shown]
+    t = reciprocal(canvas.nearness.ravel()[shown])  # 2**8 times as many as NEARNESS has
     place = [
         ((canvas.ray_at(k, rows, columns) * t >> 22) + canvas.camera.eye[k]).astype(np.int32)
         for k in range(3)
     ]
     color, glow = _albedo(canvas, light, face, place, seed)
-    lit = _face_light(canvas, light)[face]
+    lit = _face_light(canvas, light)[:, face]
     height = np.maximum(place[2], 0)
     if light.flood:
-        lit = lit + (light.flood * 1500 // (height + 900))[:, None] * WARM // 256
+        lit = lit + (light.flood * 1500 // (height + 900)) * WARM[:, None] // 256
     grime = 200 + np.minimum(height, 560) // 10
-    color = (color * lit >> 8) * grime[:, None] >> 8
+    color = (color * lit >> 8) * grime >> 8
     shining = np.flatnonzero(glow)
-    color[shining] = WARM * glow[shining, None] >> 8
-    image[rows, columns] = hazed(color, t * canvas.camera.focal >> 8, light)
+    color[:, shining] = WARM[:, None] * glow[shining] >> 8
+    image.reshape(3, -1)[:, shown] = hazed(color, t * canvas.camera.focal >> 8, light)
 
 
 def hazed(color: Ints, depth: Ints, light: Light) -> Ints:
-    """Mix colours (..., 3) with the horizon's by their distance (...) in centimetres."""
-    amount = light.haze * np.minimum(depth, 400_000) // 100_000
-    amount = (amount * 256 // (amount + 256)).astype(np.int32)[..., None]
-    return (color * (256 - amount) + np.array(light.horizon, dtype=np.int32) * amount) >> 8
+    """Mix colours (3, ...) with the horizon's by their distance (...) in centimetres."""
+    amount = (light.haze * np.minimum(depth, 400_000) // 100_000).astype(np.int32)
+    amount = amount * 256 // (amount + 256)
+    horizon = np.array(light.horizon, dtype=np.int32).reshape(3, *(1 for _ in depth.shape))
+    return (color * (256 - amount) + horizon * amount) >> 8
 
 
 def _face_light(canvas: Canvas, light: Light) -> Ints:
+    """Return how much light falls on each face, (3, F)."""
     normals = np.concatenate(canvas.normals)
     toward = (normals * np.array(light.sun, dtype=np.int64)).sum(axis=1) // NORMAL
-    toward = np.maximum(toward, 0)[:, None]
-    open_sky = (NORMAL * 3 + normals[:, 2:]) * 74 // (NORMAL * 256) + 32
-    ambient = np.array(light.ambient, dtype=np.int64) * (160 + open_sky) // 256
-    sun = np.array(light.sun_color, dtype=np.int64) * toward // NORMAL
+    open_sky = (NORMAL * 3 + normals[:, 2]) * 74 // (NORMAL * 256) + 32
+    ambient = np.array(light.ambient, dtype=np.int64)[:, None] * (160 + open_sky) // 256
+    sun = np.array(light.sun_color, dtype=np.int64)[:, None] * np.maximum(toward, 0) // NORMAL
     return (ambient + sun).astype(np.int32)
 
 
 def _albedo(
     canvas: Canvas, light: Light, face: Ints, place: list[Ints], seed: int
 ) -> tuple[Ints, Ints]:
-    """Return the colours (N, 3) of the pixels before light, and how strongly they glow (N,)."""
+    """Return the colours (3, N) of the pixels before light, and how strongly they glow (N,)."""
     made = canvas.materials
-    colors = np.array([m.color for m in made], dtype=np.int32)
-    accents = np.array([m.accent for m in made], dtype=np.int32)
-    normals = np.concatenate(canvas.normals).astype(np.int32)
-    centers = np.concatenate(canvas.centers).astype(np.int32)
-    moved = [place[k] - centers[face, k] for k in range(3)]
-    u = (moved[1] * normals[face, 0] - moved[0] * normals[face, 1]) // NORMAL
+    colors, accents = (
+        np.array(named, dtype=np.int32).T
+        for named in ([m.color for m in made], [m.accent for m in made])
+    )
+    normals = np.concatenate(canvas.normals).astype(np.int32).T
+    centers = np.concatenate(canvas.centers).astype(np.int32).T
+    moved = [place[k] - centers[k][face] for k in range(3)]
+    u = (moved[1] * normals[0][face] - moved[0] * normals[1][face]) // NORMAL
     v = place[2] - np.concatenate(canvas.bases).astype(np.int32)[face]
     wear = hashed(u // 110, v // 70 + face * 31, seed) // 10
     shade = 234 + wear + hashed(u // 24, v // 24 + face * 31, seed) // 16
-    color = colors[face]
+    color = colors[:, face]
     glow = np.array([255 * m.lit for m in made], dtype=np.int32)[face]
     kinds = np.array([m.pattern for m in made], dtype=np.int32)[face]
-    numbers = np.array([(m.pattern, *m.pitch, *m.fill) for m in made], dtype=np.int32).T.copy()
-    covered = np.flatnonzero((kinds != Pattern.PLAIN) & (kinds != Pattern.LEAVES))
-    part = face[covered]
-    mark, cell = _pattern(
-        numbers[:, part], u[covered], v[covered], part, [axis[covered] for axis in moved]
-    )
-    color[covered] += (accents[part] - color[covered]) * mark[:, None] >> 8
-    window = (kinds[covered] == Pattern.WINDOWS) & (mark > 250)
-    shining = window & (cell * 100 < light.windows_lit * 256)
-    glow[covered[shining]] = 130 + cell[shining] * 3
+    sizes = np.array([(*m.pitch, *m.fill) for m in made], dtype=np.int32).T
+    for pattern, strength in _STRENGTH.items():
+        at = np.flatnonzero(kinds == pattern)
+        if not len(at):
+            continue
+        if pattern == Pattern.CLOCK:
+            marked = sum(axis[at] ** 2 for axis in moved) < sizes[2, face[at]] ** 2
+        else:
+            marked = _marked(pattern, sizes[:, face[at]], u[at], v[at])
+        at = at[marked]
+        color[:, at] += (accents[:, face[at]] - color[:, at]) * strength >> 8
+        if pattern == Pattern.WINDOWS and light.windows_lit:
+            cell = _cells(sizes[:, face[at]], u[at], v[at], face[at])
+            shining = cell * 100 < light.windows_lit * 256
+            glow[at[shining]] = 130 + cell[shining] * 3
     leaves = np.flatnonzero(kinds == Pattern.LEAVES)
     x, y, z = (axis[leaves] for axis in place)
     shade[leaves] = shade[leaves] * (190 + hashed((x + y) // 30, z // 30, seed) // 2) >> 8
-    return color * shade[:, None] >> 8, glow
+    return color * shade >> 8, glow
 
 
-def _pattern(numbers: Ints, u: Ints, v: Ints, face: Ints, moved: list[Ints]) -> tuple[Ints, Ints]:
-    """Return how much of the accent colour shows (0 to 256), and a random number a cell."""
-    kind, pitch_u, pitch_v, fill_u, fill_v = numbers
-    column, across = np.divmod(u + pitch_u // 2, pitch_u)
-    row, up = np.divmod(v, pitch_v)
-    across = abs(across - pitch_u // 2)
+def _cells(size: Ints, u: Ints, v: Ints, face: Ints) -> Ints:
+    """Return a random number from 0 to 255 for each window, that its pixels (N,) share."""
+    pitch_u, pitch_v = size[:2]
+    return hashed((u + pitch_u // 2) // pitch_u + face * 53, v // pitch_v, 5)
+
+
+_STRENGTH = {
+    Pattern.WINDOWS: 256,
+    Pattern.BRICKS: 70,
+    Pattern.COLUMNS: 200,
+    Pattern.BANDS: 256,
+    Pattern.ARCADE: 256,
+    Pattern.TILES: 80,
+    Pattern.CLOCK: 256,
+    Pattern.LATTICE: 256,
+}
+"""How much of the accent colour shows where a pattern has a mark, in 1/256."""
+
+
+def _marked(pattern: Pattern, size: Ints, u: Ints, v: Ints) -> Ints:
+    """Return which pixels, bool (N,), of faces with one pattern show its marks.
+
+    `size` (4, N) is pitch and fill along `u` and `v`, all in centimetres.
+    """
+    pitch_u, pitch_v, fill_u, fill_v = size
+    row = v // pitch_v
+    if pattern == Pattern.BANDS:
+        return row % 2 == 1
+    up = v - row * pitch_v
+    courses = up < fill_v
+    if pattern == Pattern.TILES:
+        return courses
+    if pattern == Pattern.BRICKS:
+        odd = (row % 2) * pitch_u // 2
+        return ((u + odd) % pitch_u < fill_u) | courses
+    if pattern == Pattern.LATTICE:
+        return ~(((u + v) % pitch_u < fill_u) | ((u - v) % pitch_u < fill_u) | courses)
+    across = abs((u + pitch_u // 2) % pitch_u - pitch_u // 2)
     inside = across * 2 < fill_u
-    low = (pitch_v - fill_v) // 2
-    odd = (row % 2) * pitch_u // 2
+    if pattern == Pattern.COLUMNS:
+        return inside
+    if pattern == Pattern.WINDOWS:
+        low = (pitch_v - fill_v) // 2
+        return inside & (up >= low) & (up < low + fill_v)
     spring = fill_v - fill_u // 2
     rounded = across * across + (up - spring) ** 2 < (fill_u // 2) ** 2
-    crossing = ((u + v) % pitch_u < fill_u) | ((u - v) % pitch_u < fill_u)
-    clock = moved[0] ** 2 + moved[1] ** 2 + moved[2] ** 2 < fill_u * fill_u
-    courses = up < fill_v
-    shown = {
-        Pattern.WINDOWS: (256, inside & (up >= low) & (up < low + fill_v)),
-        Pattern.BRICKS: (70, ((u + odd) % pitch_u < fill_u) | courses),
-        Pattern.COLUMNS: (200, inside),
-        Pattern.BANDS: (256, row % 2 == 1),
-        Pattern.ARCADE: (256, (up > 20) & ((inside & (up < spring)) | rounded)),
-        Pattern.TILES: (80, courses),
-        Pattern.CLOCK: (256, clock),
-        Pattern.LATTICE: (256, ~(crossing | courses)),
-    }
-    mark = np.zeros_like(u)
-    for pattern, (strength, where) in shown.items():
-        mark[(kind == pattern) & where] = strength
-    return mark, hashed(column + face * 53, row, 5)
+    return (up > 20) & ((inside & (up < spring)) | rounded)
