@@ -18,7 +18,7 @@ def shade_faces(canvas: Canvas, light: Light, image: Ints, seed: int) -> None:
     rows = shown // canvas.camera.width
     columns = shown - rows * canvas.camera.width
     face = canvas.faces.ravel()[shown]
-    t = reciprocal(canvas.nearness.ravel()[shown])  # 2**8 times as many as NEARNESS has
+    t = reciprocal(canvas.nearness.ravel()[shown])  # times 256: 32 bits, where NEARNESS has 24
     place = [
         ((canvas.ray_at(k, rows, columns) * t >> 22) + canvas.camera.eye[k]).astype(np.int32)
         for k in range(3)
