@@ -112,6 +112,22 @@ def paint_ground(canvas: Canvas, light: Light, setting: Setting, image: Ints, se
         ((canvas.ray_at(k, rows * FINE, columns * FINE) * t >> 22) + eye[k]).astype(np.int32)
         for k in range(2)
     )
+    color = _cover(setting, x, y, seed)
+    lit = np.array(light.ambient, dtype=np.int32)[:, None] * 250 // 256
+    sun = np.array(light.sun_color, dtype=np.int32)[:, None] * light.sun[2] // 4096
+    dark = canvas.shadow[rows * FINE, columns * FINE]
+    color = color * np.where(dark, lit * 220 // 256, lit + sun) // 256
+    if light.flood:
+        glow = light.flood * 2500 // (abs(x) + abs(y) + 2500)
+        color = color + glow * WARM[:, None] // 900
+    cover = np.empty((3, *near.shape), dtype=np.int32)
+    cover[:] = planes(light.horizon)
+    cover.reshape(3, -1)[:, places] = hazed(color, t * canvas.camera.focal >> 8, light)
+    spread(cover, FINE, image, ground)
+
+
+def _cover(setting: Setting, x: Ints, y: Ints, seed: int) -> Ints:
+    """Return the colours (3, N) of places on the ground before light: grass, paving and so on."""
     base, other = (np.array(c, dtype=np.int32)[:, None] for c in GROUNDS[setting.ground])
     patch = value_noise(x, y, 900, seed)
     fine = hashed(x // 22, y // 22, seed + 3)
@@ -126,17 +142,7 @@ def paint_ground(canvas: Canvas, light: Light, setting: Setting, image: Ints, se
         tile = 150 + (fine // 12) + hashed(x // 240, y // 240, seed) // 14 - joint * 22
         stone = tile * np.array([256, 248, 234], dtype=np.int32)[:, None] // 256
         color = np.where(paved, stone, color)
-    lit = np.array(light.ambient, dtype=np.int32)[:, None] * 250 // 256
-    sun = np.array(light.sun_color, dtype=np.int32)[:, None] * light.sun[2] // 4096
-    dark = canvas.shadow[rows * FINE, columns * FINE]
-    color = color * np.where(dark, lit * 220 // 256, lit + sun) // 256
-    if light.flood:
-        glow = light.flood * 2500 // (abs(x) + abs(y) + 2500)
-        color = color + glow * WARM[:, None] // 900
-    cover = np.empty((3, *near.shape), dtype=np.int32)
-    cover[:] = planes(light.horizon)
-    cover.reshape(3, -1)[:, places] = hazed(color, t * canvas.camera.focal >> 8, light)
-    spread(cover, FINE, image, ground)
+    return color
 
 
 def planes(color: Color | Ints) -> Ints:
