@@ -109,7 +109,8 @@ class ModelCard(BaseModel):
 
     `classes` stand in the order of the probabilities; `data` holds the SHA-256 of the tables that
     say which photos were learned from, `params` that of the parameters that made the model.
-    `invented` marks a model of the built-in sample, which may never place a real photo.
+    `invented` marks a model of the built-in sample, which may never place a real photo. `refit`
+    says that it learned from the validation photos, too, so that figures on these flatter it.
     `learned_from` is None where nobody told whose the photos are. `flops` are the floating-point
     operations that one photo costs, two for each multiply-add, as `export.count_flops` counts
     them. `precision` is that of the weights in the ONNX file.
@@ -134,6 +135,7 @@ class ModelCard(BaseModel):
     params: str
     versions: dict[str, str]
     licences: dict[str, str]
+    refit: bool = False
     learned_from: LearnedFrom | None = None
     files: dict[str, FileRecord]
 

@@ -36,7 +36,7 @@ class Parts:
     """What a deployable module is made of.
 
     Attributes:
-        weights: file of the bare network, as training wrote it.
+        weights: file of the bare network, as the stage refit left it.
         statistics: file of the class statistics, as calibration wrote it.
         calibration: `mirror`, `temperature`, and `known` with its method, threshold and scales.
     """
@@ -56,7 +56,7 @@ class Parts:
         calibration = files.read_json(
             folder / "calibration.json", "mirror", "temperature", "known", "thresholds"
         )
-        return cls(folder / "weights.safetensors", folder / "statistics.safetensors", calibration)
+        return cls(folder / "final.safetensors", folder / "statistics.safetensors", calibration)
 
 
 class Deployable(nn.Module):

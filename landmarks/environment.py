@@ -53,6 +53,11 @@ def launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
+def launches() -> bool:
+    """Return whether this process only starts those that train together."""
+    return processes() > 1 and not launched()
+
+
 def check_shares(batch_size: int, processes: int) -> None:
     """Refuse a number of processes that cannot share a batch evenly.
 

@@ -55,12 +55,14 @@ class Origin:
         data: SHA-256 of the tables that say which photos it learned from, by file name.
         params: `fingerprint` of the parameters that made it.
         learned_from: what is known of the photos, if anything.
+        refit: whether it learned from the validation photos, too.
     """
 
     invented: bool
     data: dict[str, str]
     params: str
     learned_from: LearnedFrom | None = None
+    refit: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ def make_card(
         # Without the build, so that CPU and CUDA wheels of PyTorch leave the same card.
         versions={name: version(name).partition("+")[0] for name in _PACKAGES},
         licences={"initial_weights": info.licence, "photos": rights},
+        refit=origin.refit,
         learned_from=origin.learned_from,
         files={name: _record(folder / name) for name in (ONNX, TORCHSCRIPT)},
     )

@@ -146,13 +146,13 @@ def check_finite(row: Mapping[str, float], settings: Training) -> None:
     """Refuse an epoch in which the training blew up: what follows would fail obscurely.
 
     Args:
-        row: `epoch` and the losses, nats.
+        row: `epoch` and the losses, nats; `val_loss` only where something was validated.
         settings: of the CNN.
 
     Raises:
         LandmarksError: a loss is NaN or infinite.
     """
-    if not (math.isfinite(row["train_loss"]) and math.isfinite(row["val_loss"])):
+    if not (math.isfinite(row["train_loss"]) and math.isfinite(row.get("val_loss", 0.0))):
         raise LandmarksError(
             f"the loss is no longer a number in epoch {row['epoch']:.0f}, at lr {settings.lr:g}",
             hint="Lower lr of this CNN in params.yaml, or raise lr_warmup_epochs.",

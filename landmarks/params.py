@@ -151,6 +151,13 @@ class Train(Group):
     transfer: Transfer
 
 
+class Refit(Group):
+    """Whether a last training learns from the validation photos, too, with all else fixed."""
+
+    scratch: bool
+    transfer: bool
+
+
 def chosen_cnn(arguments: list[str]) -> str:
     """Return the CNN that a stage's command names, e.g. `python -m stages.train scratch`.
 
@@ -215,6 +222,7 @@ class Params(Group):
     decode: Decode
     split: Split
     train: Train
+    refit: Refit
     calibrate: Calibrate
     export: Export
     evaluate: Evaluate

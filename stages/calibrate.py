@@ -1,33 +1,48 @@
 """calibrate: make confidence mean what it says, and say "none I know" when it is so."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save
+from torch import nn
 
 from landmarks import files, models, params, unknown
 from landmarks.data.roles import kinds, labels, read_split, rows
 from landmarks.data.store import PhotoStore
 from landmarks.inference import Normalized, run_module
-from landmarks.known import split_head
+from landmarks.known import split_head, statistics
 from stages.runner import run
+
+
+def features_of(
+    weights: Path, store: PhotoStore, ids: NDArray[np.int64], *, mirror: bool
+) -> tuple[NDArray[np.float32], nn.Linear]:
+    """Return what a network has before its classifier, (N, D) for N photos, and the classifier."""
+    network, info = models.load_weights(weights)
+    body, classifier = split_head(network)
+    module = Normalized(body, info.input_size, info.mean, info.std, mirror=mirror)
+    label = f"{info.cnn}, calibration, {weights.stem}"
+    return run_module(module, store.pixels, ids, label), classifier
 
 
 def main() -> None:
     cnn = params.chosen_cnn(sys.argv)
     settings = params.load()
+    folder, mirror = Path(f"models/{cnn}"), settings.calibrate.mirror
     store = PhotoStore.open("data/photos")
     split = read_split("data/split.csv", photos=len(store.table))
     known, none, train = (rows(split, role) for role in ("val", "negative_tuning", "train"))
-    network, info = models.load_weights(f"models/{cnn}/weights.safetensors")
-    body, classifier = split_head(network)
-    features = run_module(
-        Normalized(body, info.input_size, info.mean, info.std, mirror=settings.calibrate.mirror),
-        store.pixels,
-        np.concatenate([known, none, train]),
-        f"{cnn}, calibration",
-    )
+    every = np.concatenate([known, none, train])
+    features, classifier = features_of(folder / "weights.safetensors", store, every, mirror=mirror)
+    refit = getattr(settings.refit, cnn)
+    if refit:
+        # What is fitted needs photos that the network has not seen, so it comes from the one before
+        # refit; where the classes lie among the features only the final network can tell.
+        learned = np.concatenate([known, train])
+        final, _ = features_of(folder / "final.safetensors", store, learned, mirror=mirror)
     torch.set_num_threads(1)  # so that the number of cores changes no bit
     photos = unknown.Photos(labels(split, known), kinds(split, none), labels(split, train))
     fitted = unknown.fit(
@@ -37,9 +52,13 @@ def main() -> None:
         settings.calibrate,
         bins=settings.evaluate.calibration_bins,
     )
-    with files.replacing(f"models/{cnn}/statistics.safetensors") as temporary:
-        temporary.write_bytes(save(fitted.statistics))
-    files.write_json(f"models/{cnn}/calibration.json", fitted.calibration)
+    classes = fitted.statistics
+    if refit:
+        truth = torch.from_numpy(labels(split, learned))
+        classes = statistics(torch.from_numpy(final), truth, classifier.out_features)
+    with files.replacing(folder / "statistics.safetensors") as temporary:
+        temporary.write_bytes(save(classes))
+    files.write_json(folder / "calibration.json", fitted.calibration)
     files.write_json(f"metrics/{cnn}/validation.json", fitted.figures)
     print(f"{cnn}: {unknown.describe(fitted)}")
 

@@ -9,6 +9,8 @@ if __name__ == "__main__" and os.environ.get("PYTHONHASHSEED") != "0":
     os.environ["PYTHONHASHSEED"] = "0"
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
+import numpy as np
+
 from landmarks import catalogue, files, params
 from landmarks.card import LearnedFrom
 from landmarks.data.attribution import learned_from, read_attribution
@@ -27,13 +29,17 @@ def origin_of(cnn: str, settings: Params, photos: Photos) -> Origin:
     """Return what the card tells of data and parameters."""
     groups = settings.model_dump(include={"download", "decode", "split", "calibrate", "export"})
     groups[f"train.{cnn}"] = getattr(settings.train, cnn).model_dump()
+    groups[f"refit.{cnn}"] = refit = getattr(settings.refit, cnn)
     attribution = read_attribution(ATTRIBUTION, photos=len(photos.store.table))
-    counted = learned_from(attribution, rows(photos.split, "train"))
+    roles = ("train", "val") if refit else ("train",)
+    learned = np.concatenate([rows(photos.split, role) for role in roles])
+    counted = learned_from(attribution, learned)
     tables = (PHOTOS / "photos.csv", SPLIT, ATTRIBUTION)
     return Origin(
         invented=settings.download.source == "sample",
         data={path.name: files.sha256(path) for path in tables},
         params=fingerprint(groups),
+        refit=refit,
         learned_from=LearnedFrom.model_validate(counted) if counted else None,
     )
 

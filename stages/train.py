@@ -36,42 +36,51 @@ def read_data() -> TrainingData:
     )
 
 
-def launch(processes: int) -> None:
-    """Start this stage in so many processes of this machine with torchrun, and wait for them."""
+def launch(module: str, settings: Scratch | Transfer) -> None:
+    """Start a stage in the processes that share its work, with torchrun, and wait for them.
+
+    Raises:
+        LandmarksError: they cannot share a batch evenly.
+    """
     from torch.distributed import run as torchrun
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+    processes = environment.processes()
+    environment.check_shares(settings.batch_size, processes)
     options = ["--standalone", f"--nproc-per-node={processes}"]
     try:
-        torchrun.main([*options, "-m", "stages.train", *sys.argv[1:]])
+        torchrun.main([*options, "-m", module, *sys.argv[1:]])
     except ChildFailedError:
         raise SystemExit(1) from None  # the process that failed has said why
     except SignalException as error:
         raise (KeyboardInterrupt if error.sigval == signal.SIGINT else Terminated) from None
 
 
-def launches() -> bool:
-    """Return whether this process only starts those that train."""
-    return environment.processes() > 1 and not environment.launched()
+def run_of(
+    cnn: str, settings: Scratch | Transfer, *inputs: Path, stage: str = "train"
+) -> checkpoint.Checkpoint:
+    """Return the recovery state of exactly this run: its parameters, data and code.
 
-
-def run_of(cnn: str, settings: Scratch | Transfer) -> checkpoint.Checkpoint:
-    """Return the recovery state of exactly this run: its parameters, data and code."""
-    inputs = [SPLIT, NORMALIZATION, *PHOTOS.iterdir(), *checkpoint.modules("landmarks", "stages")]
+    Args:
+        cnn: which one is trained.
+        settings: of it.
+        inputs: what the stage reads beside photos, their split and their normalisation.
+        stage: that trains it.
+    """
+    read = [SPLIT, NORMALIZATION, *PHOTOS.iterdir(), *inputs]
     if isinstance(settings, Transfer) and settings.weights != "imagenet":
-        inputs.append(Path(settings.weights))
-    return checkpoint.Checkpoint(
-        f"train-{cnn}", checkpoint.fingerprint(settings.model_dump(), inputs)
-    )
+        read.append(Path(settings.weights))
+    read += checkpoint.modules("landmarks", "stages")
+    run_hash = checkpoint.fingerprint(settings.model_dump(), read)
+    return checkpoint.Checkpoint(f"{stage}-{cnn}", run_hash)
 
 
 def main() -> None:
     cnn = params.chosen_cnn(sys.argv)
     settings: Scratch | Transfer = getattr(params.load().train, cnn)
-    if launches():
-        environment.check_shares(settings.batch_size, environment.processes())
-        launch(environment.processes())
+    if environment.launches():
+        launch("stages.train", settings)
         return
     data = read_data()
     fabric = make_fabric(settings)
@@ -91,4 +100,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     # Of processes that train together the first one speaks for all; torchrun only starts them.
-    run(main, speaks=lambda: environment.rank() == 0 and not launches())
+    run(main, speaks=lambda: environment.rank() == 0 and not environment.launches())

@@ -20,15 +20,19 @@ RELEASE = {"release"} | REPORT
 EVALUATE = {"evaluate@scratch", "evaluate@transfer"}
 EXPORT = {"export@scratch", "export@transfer"}
 CALIBRATE = {"calibrate@scratch", "calibrate@transfer"}
+REFIT = {"refit@scratch", "refit@transfer"}
 TRAIN = {"train@scratch", "train@transfer"}
-SCRATCH = {"train@scratch", "calibrate@scratch", "export@scratch", "evaluate@scratch"}
-TRANSFER = {"train@transfer", "calibrate@transfer", "export@transfer", "evaluate@transfer"}
+REFITTED = {"refit@scratch", "calibrate@scratch", "export@scratch", "evaluate@scratch"}
+SCRATCH = {"train@scratch"} | REFITTED
+REFITTED_TRANSFER = {one.replace("scratch", "transfer") for one in REFITTED}
+TRANSFER = {"train@transfer"} | REFITTED_TRANSFER
 
 NOTHING: set[str] = set()
 SINCE_EVALUATE = EVALUATE | RELEASE
 SINCE_EXPORT = EXPORT | SINCE_EVALUATE
 SINCE_CALIBRATE = CALIBRATE | SINCE_EXPORT
-SINCE_TRAIN = TRAIN | SINCE_CALIBRATE
+SINCE_REFIT = REFIT | SINCE_CALIBRATE
+SINCE_TRAIN = TRAIN | SINCE_REFIT
 SINCE_STATS = {"stats"} | SINCE_TRAIN
 SINCE_SPLIT = {"split"} | SINCE_STATS
 SINCE_ATTRIBUTION = {"attribution"} | SINCE_SPLIT
@@ -49,6 +53,8 @@ PARAMETERS = [
     ("train.transfer.backbone", "mobilenet_v3_large", ONE_CNN["transfer"]),
     ("train.transfer.weights_sha256", "0" * 64, ONE_CNN["transfer"]),
     ("train.transfer.label_smoothing", 0.0, ONE_CNN["transfer"]),
+    ("refit.scratch", True, REFITTED | RELEASE),
+    ("refit.transfer", True, REFITTED_TRANSFER | RELEASE),
     ("calibrate.temperature", False, SINCE_CALIBRATE),
     ("export.catalogue", "catalogues/photos50.csv", SINCE_EXPORT),
     ("evaluate.calibration_bins", 10, SINCE_CALIBRATE),
@@ -73,6 +79,7 @@ FILES = [
     ("landmarks/models.py", SINCE_TRAIN),
     ("landmarks/training.py", SINCE_TRAIN),
     ("landmarks/checkpoint.py", SINCE_TRAIN),
+    ("landmarks/refit.py", SINCE_REFIT),
     ("landmarks/calibration.py", SINCE_CALIBRATE),
     ("landmarks/metrics.py", SINCE_CALIBRATE),
     ("landmarks/deployable.py", SINCE_EXPORT),
@@ -87,6 +94,7 @@ FILES = [
     ("landmarks/cli.py", NOTHING),
     ("stages/decode.py", SINCE_DECODE),
     ("stages/train.py", SINCE_TRAIN),
+    ("stages/refit.py", SINCE_REFIT),
     ("stages/evaluate.py", SINCE_EVALUATE),
     ("stages/report.py", REPORT),
     ("catalogues/sample.csv", SINCE_EXPORT),

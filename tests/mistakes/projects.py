@@ -53,7 +53,11 @@ LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
     "downloaded": (("stages.download",),),
     "decoded": (("stages.decode",), ("stages.attribution",)),
     "split": (("stages.split",), ("stages.stats",)),
-    "trained": (("stages.train", "scratch"), ("stages.calibrate", "scratch")),
+    "trained": (
+        ("stages.train", "scratch"),
+        ("stages.refit", "scratch"),
+        ("stages.calibrate", "scratch"),
+    ),
     "exported": (("stages.export", "scratch"), ("stages.evaluate", "scratch")),
 }
 """Names of how far a project is built, in order, and the stages that bring it there."""

@@ -13,7 +13,8 @@ from mistakes.running import Setting
 from mistakes.table import Case, Spoil
 
 TRANSFER, SCRATCH = ("stages.train", "transfer"), ("stages.train", "scratch")
-CALIBRATE, EXPORT = ("stages.calibrate", "scratch"), ("stages.export", "scratch")
+REFIT, CALIBRATE = ("stages.refit", "scratch"), ("stages.calibrate", "scratch")
+EXPORT = ("stages.export", "scratch")
 EVALUATE, RELEASE = ("stages.evaluate", "scratch"), ("stages.release",)
 TRAINED = "models/scratch/weights.safetensors"
 # Where torchvision would download from: a proxy that is not there.
@@ -59,6 +60,10 @@ def _list(path: Path) -> None:
     torch.save([torch.zeros(3)], path)
 
 
+def _emptied(path: Path) -> None:
+    path.write_text("epoch,lr\n")
+
+
 def edited(name: str, change: Any) -> Spoil:
     """Change a JSON file by hand."""
 
@@ -80,6 +85,16 @@ def flip(name: str) -> Spoil:
         path.write_bytes(content)
 
     return at(name, change)
+
+
+def refitted(spoil: Spoil) -> Spoil:
+    """Spoil a project whose parameters ask for the last training."""
+
+    def both(project: Project) -> None:
+        project.params({"refit.scratch": True})
+        spoil(project)
+
+    return both
 
 
 def _both(project: Project) -> None:
@@ -136,6 +151,10 @@ TRAINING = (
 )
 
 LATER = (
+    after("refit-missing", at(TRAINED, Path.unlink), REFIT),
+    after("refit-epochs", refitted(at("metrics/scratch/training.csv", Path.unlink)), REFIT),
+    after("refit-history", refitted(at("metrics/scratch/training.csv", _emptied)), REFIT),
+    after("final-missing", at("models/scratch/final.safetensors", Path.unlink), EXPORT),
     after("trained-missing", at(TRAINED, Path.unlink), CALIBRATE),
     after("trained-cut", at(TRAINED, lambda path: cut(path, 0.5)), CALIBRATE),
     after(

@@ -98,9 +98,11 @@ def traced(built: Clone, strace: None, tmp_path_factory: pytest.TempPathFactory)
     for name in pipeline:
         run(name, clone)
     for cnn in ("scratch", "transfer"):
-        other = clone.copy(top / f"release of {cnn}")
+        other = clone.copy(top / f"release of {cnn}, refit")
         _set(other, "release.model", cnn)
-        run("release", other)
+        _set(other, f"refit.{cnn}", "true")
+        for name in (f"refit@{cnn}", f"calibrate@{cnn}", "release"):
+            run(name, other)
     other = clone.copy(top / "own photos")
     _own_photos(other, top)
     for name in ("download", "decode", "attribution", "split"):
@@ -112,6 +114,7 @@ def traced(built: Clone, strace: None, tmp_path_factory: pytest.TempPathFactory)
 def _set(clone: Clone, key: str, value: str) -> None:
     path = clone.folder / "params.yaml"
     text = preset.set_value(path.read_text(encoding="utf-8"), key, value)
+    text = text.replace("'true'", "true")
     path.write_text(text, encoding="utf-8")
 
 
