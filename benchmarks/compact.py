@@ -148,12 +148,15 @@ def main() -> None:
         raise LandmarksError("there are too few validation photos", hint="Give more photos.")
     found = compare(source, photos, given.photos)
     target = Path("results") / (given.name or preset_name()) / "compact.json"
-    cnn = card.read(source).cnn
+    described = card.read(source)
+    cnn = described.cnn
     kept = files.read_json(target) if target.exists() else {}
     facts = {"machine": machine(), "rounds": ROUNDS, "photos": given.photos}
     files.write_json(target, kept | {cnn: facts | {"precisions": found}})
     print(table(found))
     print(f"{cnn}: validation photos, ONNX Runtime, 1 thread -> {target}")
+    if described.refit:
+        print(f"note: {card.LEARNED}")
 
 
 if __name__ == "__main__":

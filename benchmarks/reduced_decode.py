@@ -18,6 +18,7 @@ from PIL import Image, ImageChops, features
 from tqdm import tqdm
 
 from landmarks import images
+from landmarks.card import LEARNED
 from landmarks.errors import LandmarksError, run
 from landmarks.export import Photos
 from landmarks.images import Pixels
@@ -192,6 +193,8 @@ def main() -> None:
     codec = f"Pillow {version('pillow')}, libjpeg-turbo {features.version('libjpeg_turbo')}"
     print(table(found))
     print(f"\nvalidation photos, {made}, not of a large camera; JPEG quality {QUALITY}; {codec}")
+    if predictor.card.refit:
+        print(f"note: {LEARNED}")
 
 
 if __name__ == "__main__":

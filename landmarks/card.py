@@ -20,6 +20,9 @@ KNOWN_THRESHOLD = 0.5
 FORMAT_VERSION = 2
 """Raised when an older `landmarks` would misread the card; new optional fields do not raise it."""
 
+LEARNED = "the model learned from these photos, too (refit): on new ones more may be lost"
+"""What to say beside figures on validation photos of a model whose card has `refit`."""
+
 Precision = Literal["float32", "float16", "int8"]
 """What numbers the weights are kept as; the answers are float32 in any case."""
 

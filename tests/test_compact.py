@@ -17,6 +17,7 @@ from benchmarks import compact as benchmark
 from landmarks import card, metrics
 from landmarks.data.roles import labels, rows
 from landmarks.errors import LandmarksError
+from landmarks.files import write_json
 from landmarks.prediction import Outputs
 from landmarks.predictor import Predictor
 from tools import compact
@@ -95,6 +96,8 @@ def test_a_copy_answers_nearly_as_the_model_does(
 def test_somebody_makes_a_smaller_model_with_one_command(data: Path, tmp_path: Path) -> None:
     shutil.copytree(model(), tmp_path / "models/landmarks")
     (tmp_path / "data").symlink_to(data)
+    described = card.read(model()).model_copy(update={"refit": True})
+    write_json(tmp_path / "models/landmarks" / card.CARD, described.to_json())
     said = subprocess.run(
         [sys.executable, "-m", "tools.compact", "--precision", "float16"],
         cwd=tmp_path,
@@ -104,10 +107,11 @@ def test_somebody_makes_a_smaller_model_with_one_command(data: Path, tmp_path: P
     )
     assert said.returncode == 0, said.stderr
     assert "models/landmarks-float16: " in said.stdout and " MB instead of " in said.stdout
+    assert "note: the model learned from these photos, too (refit)" in said.stdout
     made = tmp_path / "models/landmarks-float16"
     assert sorted(path.name for path in made.iterdir()) == [card.ONNX, card.CARD]
     tree = json.loads((made / card.CARD).read_text())
-    assert tree["precision"] == "float16" and tree["files"].keys() == {card.ONNX}
+    assert tree["precision"] == "float16" and tree["refit"] and tree["files"].keys() == {card.ONNX}
     assert Predictor.load(made).predict(np.asarray(stored()[0])).guesses
     with pytest.raises(LandmarksError, match=r"landmarks\.pt"):
         Predictor.load(made, "torchscript")

@@ -248,6 +248,8 @@ def main() -> None:
         f"{target}: {new:.1f} MB instead of {old:.1f}, {after:.1%} of the validation photos right "
         f"instead of {before:.1%}"
     )
+    if card.read(target).refit:
+        print(f"note: {card.LEARNED}")
 
 
 if __name__ == "__main__":
