@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from small_report import CNNS, Page, build
 
+from landmarks import card
 from landmarks.data.attribution import COLUMNS
-from landmarks.files import read_json
+from landmarks.files import read_json, write_json
 from landmarks.report.material import Material
 from landmarks.report.page import render
 from landmarks.report.thumbnails import thumbnail
@@ -65,10 +66,15 @@ def test_the_figures_are_those_of_the_metrics_files(root: Path, page: Page) -> N
 
 def test_the_same_material_gives_the_same_page(root: Path, text: str) -> None:
     assert render(Material.read(root)) == text
+    assert "learned once more" not in text
 
 
-def test_without_negatives_the_page_says_so(tmp_path: Path) -> None:
-    page = Page(render(Material.read(build(tmp_path, negatives=False))))
+def test_without_negatives_and_with_refit_the_page_says_so(tmp_path: Path) -> None:
+    build(tmp_path, negatives=False)
+    described = card.read(tmp_path / "models/transfer").model_copy(update={"refit": True})
+    write_json(tmp_path / "models/transfer" / card.CARD, described.to_json())
+    page = Page(render(Material.read(tmp_path)))
+    assert "Then transfer learned once more, from train and validation photos together" in page.text
     assert "There are no such photos to measure with" in page.text
     assert not [name for name in page.galleries if name.startswith("negatives")]
     assert len(page.charts) == 11

@@ -128,6 +128,7 @@ def _results(material: Material) -> dict[str, Any]:
         "accuracy": result_charts.accuracy(material),
         "accuracy_curve": accuracy_curve,
         "loss_curve": loss_curve,
+        "refit": [cnn.name for cnn in material.cnns if cnn.card.refit],
         "recall": result_charts.recall(material),
         "extremes": galleries.extremes(material),
         "agreement": agreement,
