@@ -182,7 +182,7 @@ def _leaves(tree: dict[str, Any], above: str = "") -> list[str]:
 def test_the_stages_are_those_of_the_design(pipeline: dict[str, Stage]) -> None:
     both = [
         f"{stage}@{cnn}"
-        for stage in ("train", "calibrate", "export", "evaluate")
+        for stage in ("train", "refit", "calibrate", "export", "evaluate")
         for cnn in ("scratch", "transfer")
     ]
     expected = {"download", "decode", "attribution", "split", "stats", *both, "release", "report"}

@@ -47,7 +47,7 @@ def test_changing_back_to_an_old_parameter_trains_nothing(built: Clone, tmp_path
     weights = clone.folder / "models/scratch/weights.safetensors"
     before = weights.read_bytes()
     change(clone, "params.yaml", "label_smoothing: 0.1", "label_smoothing: 0.2")
-    stages = ("train", "calibrate", "export", "evaluate")
+    stages = ("train", "refit", "calibrate", "export", "evaluate")
     assert repro(clone) == [*(f"{stage}@scratch" for stage in stages), "release", "report"]
     assert weights.read_bytes() != before
     clone.run("git", "checkout", "--", "params.yaml")
