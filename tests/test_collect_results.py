@@ -8,7 +8,7 @@ import yaml
 
 from landmarks.errors import LandmarksError
 from landmarks.files import write_json
-from tools.collect_results import ROOT, collect, preset_name, tables_of
+from tools.collect_results import ROOT, collect, preset_name
 
 
 def finished_run(folder: Path, seed: int, scratch: float, transfer: float, **other: object) -> Path:
@@ -93,27 +93,6 @@ def test_runs_of_two_recipes_are_not_averaged(tmp_path: Path) -> None:
     with pytest.raises(LandmarksError, match=r"differ in train\.scratch\.lr"):
         collect("photos50", [one, other], tmp_path)
     assert not (tmp_path / "results").exists()
-
-
-def test_a_cnn_of_another_recipe_comes_from_runs_of_its_own(tmp_path: Path) -> None:
-    old = [finished_run(tmp_path / f"old{seed}", seed, 0.8, 0.1, width=16) for seed in (1, 2)]
-    new = [finished_run(tmp_path / f"new{seed}", seed, 0.2, 0.9) for seed in (1, 2, 3)]
-    target = collect("photos50", new, tmp_path, {"scratch": old})
-    summary = json.loads((target / "summary.json").read_text())
-    assert summary["scratch"]["test_accuracy"] == {"mean": 0.8, "sd": 0.0, "n": 2}
-    assert summary["transfer"]["test_accuracy"] == {"mean": 0.9, "sd": 0.0, "n": 3}
-    for place, width in ((target, 32), (target / "scratch", 16), (target / "scratch/run-2", 16)):
-        kept = yaml.safe_load((place / "params.yaml").read_text())
-        assert kept["train"]["scratch"]["width"] == width
-    assert not (target / "metrics/scratch").exists()
-    assert not (target / "scratch/metrics/transfer").exists()
-    assert tables_of(target, "scratch") == target / "scratch/metrics/scratch"
-    assert (tables_of(target, "scratch") / "training.csv").is_file()
-    assert (tables_of(target, "transfer") / "training.csv").is_file()
-    with pytest.raises(LandmarksError, match=r"scratch lies in .*results/photos50"):
-        collect("photos50", new, tmp_path, {"scratch": [target / "scratch"]})
-    collect("photos50", new, tmp_path)
-    assert not (target / "scratch").exists(), "runs of another recipe stayed"
 
 
 def test_one_run_twice_is_no_second_seed(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import shutil
 import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -93,15 +92,18 @@ def _group(tree: dict[str, Any], path: Iterable[str]) -> dict[str, Any]:
     return tree
 
 
-def measured(folder: Path, cnn: str) -> dict[str, float]:
-    """Return all figures of a CNN in a run: `test_…`, `validation_…` and what is neither.
+def measured(folder: Path) -> dict[str, dict[str, float]]:
+    """Return all figures of a run: for each CNN `test_…`, `validation_…` and what is neither.
 
     Raises:
         LandmarksError: the run is not finished.
     """
-    test = files.read_json(folder / "metrics" / f"{cnn}.json")
-    validation = files.read_json(folder / "metrics" / cnn / "validation.json")
-    return _prefixed(test, "test_") | _prefixed(validation, "validation_")
+    figures = {}
+    for cnn in CNNS:
+        test = files.read_json(folder / "metrics" / f"{cnn}.json")
+        validation = files.read_json(folder / "metrics" / cnn / "validation.json")
+        figures[cnn] = _prefixed(test, "test_") | _prefixed(validation, "validation_")
+    return figures
 
 
 def _prefixed(figures: Mapping[str, Any], prefix: str) -> dict[str, float]:
@@ -199,50 +201,22 @@ def _replaced(text: str, place: str, name: str) -> str:
     return re.sub(pattern, lambda _: name, text)
 
 
-def tables_of(folder: Path, cnn: str) -> Path:
-    """Return where a collected result keeps the tables of a CNN's first run."""
-    apart = folder / cnn
-    return (apart if apart.is_dir() else folder) / "metrics" / cnn
-
-
-def collect(
-    name: str,
-    runs: list[Path],
-    root: Path = ROOT,
-    apart: Mapping[str, list[Path]] = MappingProxyType({}),
-) -> Path:
+def collect(name: str, runs: list[Path], root: Path = ROOT) -> Path:
     """Write results/NAME/: the first run's tables, other runs' in `run-2` …, and summaries.
-
-    Args:
-        name: of the folder.
-        runs: folders of finished runs, or of collected ones.
-        root: of the project.
-        apart: by CNN, runs that it comes from instead, as they have other parameters; their tables
-            are kept in a folder of the CNN's name, beneath the others.
 
     Raises:
         LandmarksError: a run is not finished, or the runs are not comparable.
     """
+    check_alike(runs)
+    figures = [measured(folder) for folder in runs]
     target = root / "results" / name
-    places = {target: runs, **{target / cnn: own for cnn, own in apart.items()}}
-    sources = {cnn: apart.get(cnn, runs) for cnn in CNNS}
-    for alike in places.values():
-        check_alike(alike)
-        for folder in alike:
-            if folder.resolve().is_relative_to(target.resolve()):
-                raise LandmarksError(
-                    f"{folder} lies in {target}, which is written anew", hint="Copy it elsewhere."
-                )
-    own = {cnn: distinct(cnn, sources[cnn]) for cnn in CNNS}
-    figures = {cnn: [measured(sources[cnn][run], cnn) for run in own[cnn]] for cnn in CNNS}
-    for stale in [*target.glob("run-*"), *(target / cnn for cnn in CNNS)]:
-        shutil.rmtree(stale, ignore_errors=True)
-    for place, folders in places.items():
-        cnns = [cnn for cnn in CNNS if sources[cnn] is folders]
-        for index, folder in enumerate(folders):
-            here = place / f"run-{index + 1}" if index else place
-            copy_run(folder, here, [cnn for cnn in cnns if index in own[cnn]])
-    summary = {cnn: summarise(figures[cnn]) for cnn in CNNS}
+    for stale in target.glob("run-*"):
+        shutil.rmtree(stale)
+    own = {cnn: distinct(cnn, runs) for cnn in CNNS}
+    for index, folder in enumerate(runs):
+        place = target / f"run-{index + 1}" if index else target
+        copy_run(folder, place, [cnn for cnn in CNNS if index in own[cnn]])
+    summary = {cnn: summarise([figures[run][cnn] for run in own[cnn]]) for cnn in CNNS}
     files.write_json(target / "summary.json", summary)
     files.write_text(target / "confidence.md", confidence_table(summary))
     files.write_text(target / "cost.md", cost_table(target))
@@ -261,21 +235,9 @@ def main() -> None:
         help="clones with a finished run each, alike but for their seeds; a CNN that several have "
         "with the same seed counts once (default: this one)",
     )
-    for cnn in CNNS:
-        parser.add_argument(
-            f"--{cnn}",
-            nargs="+",
-            type=Path,
-            metavar="DIR",
-            help=f"runs that {cnn} comes from instead, where they have other parameters",
-        )
     arguments = parser.parse_args()
-    apart = {cnn: runs for cnn in CNNS if (runs := getattr(arguments, cnn))}
-    if len(apart) == len(CNNS):
-        parser.error("of the CNNs one comes from --runs")
-    target = collect(arguments.name or preset_name(), arguments.runs, apart=apart)
-    kept = sum(map(len, (arguments.runs, *apart.values())))
-    print(f"kept {kept} run(s) in {target.relative_to(ROOT)}")
+    target = collect(arguments.name or preset_name(), arguments.runs)
+    print(f"kept {len(arguments.runs)} run(s) in {target.relative_to(ROOT)}")
     for cnn, figures in files.read_json(target / "summary.json").items():
         accuracy = figures["test_accuracy"]
         spread = "" if accuracy["sd"] is None else f" ± {accuracy['sd']:.2%}"

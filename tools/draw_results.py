@@ -10,7 +10,7 @@ import pandas as pd
 
 from landmarks import files
 from landmarks.errors import LandmarksError, run
-from tools.collect_results import CNNS, RECIPE, ROOT, preset_name, tables_of
+from tools.collect_results import CNNS, RECIPE, ROOT, preset_name
 from tools.cost_table import Cost, costs, interval
 
 COLOURS = {"scratch": "#d9822b", "transfer": "#3b82c4"}
@@ -75,7 +75,7 @@ def draw(folder: Path) -> Path:
         LandmarksError: the folder holds no results, or matplotlib is not installed.
     """
     summary = files.read_json(folder / "summary.json")
-    curves = {cnn: pd.read_csv(tables_of(folder, cnn) / "training.csv") for cnn in CNNS}
+    curves = {cnn: pd.read_csv(folder / "metrics" / cnn / "training.csv") for cnn in CNNS}
     target = folder / "results.svg"
     with _picture(target, 9.6, 3.0, ncols=2, width_ratios=(1, 1.25)) as (left, right):
         _draw_accuracy(left, summary)
