@@ -29,6 +29,11 @@ FINGERPRINT = {"export@scratch", "export@transfer"}
 """Stages that use parameters by handing them out: model.json tells the hash of them all."""
 
 
+EARLIER = {f"refit@{cnn}": {f"train.{cnn}.patience"} for cnn in ("scratch", "transfer")}
+"""Parameters that a stage obeys through what an earlier one made of them, the only exceptions:
+how long `train` goes on decides which epoch is best, and so how long `refit` does."""
+
+
 @dataclass(frozen=True)
 class Traced:
     """The pipeline as dvc.yaml declares it, and as it was seen to run in `clone`."""
@@ -188,7 +193,7 @@ def test_every_parameter_that_a_stage_declares_is_used(traced: Traced) -> None:
     excess = {}
     for name, seen in traced.seen.items():
         used = seen.params | (seen.dumped if name in FINGERPRINT else frozenset())
-        if idle := traced.covered(name) - used:
+        if idle := traced.covered(name) - used - EARLIER.get(name, set()):
             excess[name] = sorted(idle)
     assert not excess, "in params of dvc.yaml but never read:\n" + yaml.safe_dump(excess)
 
