@@ -1,5 +1,6 @@
 """The deployable module, uint8 pixels in and calibrated answers out, and its two files."""
 
+import copy
 import io
 import logging
 import struct
@@ -15,6 +16,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.ops import Conv2dNormActivation
 
 from landmarks import files, known, models
 from landmarks.backbones import BACKBONES
@@ -191,7 +194,8 @@ def to_onnx(module: nn.Module) -> bytes:
     """Export a module and return it as the bytes of an ONNX file, weights included.
 
     Input `pixels`: uint8 (batch, 3, height, width). Outputs: `probabilities` float32 (batch, C),
-    `known_score` float32 (batch,) and `known` bool (batch,).
+    `known_score` float32 (batch,) and `known` bool (batch,). Batch norms are folded first, so that
+    the exporter has that much less to trace.
     """
     dynamic = torch.export.Dim.DYNAMIC
     # No two sizes alike, so that PyTorch does not take them for one and the same.
@@ -199,7 +203,7 @@ def to_onnx(module: nn.Module) -> bytes:
     with warnings.catch_warnings(), _out_of_place(module):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            module,
+            folded(module),
             (example,),
             dynamo=True,
             external_data=False,
@@ -211,6 +215,21 @@ def to_onnx(module: nn.Module) -> bytes:
         )
     assert program is not None
     return _canonical_onnx(program.model_proto)
+
+
+def folded(module: nn.Module) -> nn.Module:
+    """Return a copy in which each `Conv2dNormActivation` is a convolution and its activation.
+
+    In evaluation mode a batch norm is one more linear step, so the weights of the convolution
+    before it take it in (Jacob et al. 2018, arXiv:1712.05877, section 3.2).
+    """
+    module = copy.deepcopy(module)
+    for part in module.modules():
+        if isinstance(part, Conv2dNormActivation):
+            convolution, norm = part[0], part[1]
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                part[0], part[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+    return module
 
 
 @contextmanager

@@ -213,6 +213,20 @@ def test_exporting_leaves_the_module_as_it_was() -> None:
     assert [str(part) for part in module.modules()] == before
 
 
+def test_onnx_is_made_of_a_copy_whose_batch_norms_lie_in_the_convolutions() -> None:
+    module = deployable.build(project().parts(mirror=True))
+    folded = deployable.folded(module)
+
+    def norms(one: nn.Module) -> int:
+        return sum(isinstance(part, nn.BatchNorm2d) for part in one.modules())
+
+    assert norms(module) > 5 and norms(folded) == 0
+    pixels = np.stack([np.asarray(picture(i, 9).resize((60, 50))) for i in range(4)])
+    before, after = (agreement.run_eager(one)(pixels) for one in (module, folded))
+    assert np.abs(after.probabilities - before.probabilities).max() < 1e-6
+    assert np.abs(after.known_score - before.known_score).max() < 1e-5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", backbones.BACKBONES)
 def test_every_backbone_can_be_exported(name: str) -> None:
