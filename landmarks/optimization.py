@@ -1,12 +1,11 @@
 """How fast each parameter learns: schedule, optimizers, their groups, and when it is too fast."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from landmarks.errors import LandmarksError
 from landmarks.params import Training, Transfer
@@ -31,28 +30,62 @@ def computes_bf16(device: torch.device) -> bool:
     return torch.cpu._is_avx512_bf16_supported()
 
 
-class _Float32(TorchFunctionMode):
-    """Where PyTorch would turn a tensor into bfloat16, it gets a copy in the tensor's own type."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        if func is Tensor.bfloat16:
-            return args[0].clone()
-        return func(*args, **(kwargs or {}))
-
-
 class Float32Muon(torch.optim.Muon):
     """Muon for processors without bfloat16, where PyTorch's takes several times as long.
 
     PyTorch's makes momentum orthogonal in bfloat16, whatever the parameters' type, and has no
-    option for it.
+    option for it. Its state and its options are the same; `adjust_lr_fn` must be `match_rms_adamw`.
     """
 
-    def step(self, closure: Any = None) -> Any:
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step, all of it in the parameters' own type."""
-        with _Float32():
-            return super().step(closure)
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        for group in self.param_groups:
+            rate, momentum = group["lr"], group["momentum"]
+            for matrix in group["params"]:
+                if matrix.grad is None:
+                    continue
+                state = self.state[matrix]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(matrix)
+                average = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
+                ahead = matrix.grad.lerp(average, momentum)  # Nesterov's
+                update = orthogonal(ahead, group["ns_coefficients"], group["ns_steps"])
+                matrix.mul_(1 - rate * group["weight_decay"])
+                matrix.add_(update, alpha=-rate * 0.2 * math.sqrt(max(matrix.shape)))
+        return loss
+
+
+def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], iterations: int) -> Tensor:
+    """Return a matrix with the same singular vectors, and singular values around 1.
+
+    Newton and Schulz's iteration as Muon has it (Jordan et al. 2024). Each one multiplies X by a
+    polynomial of X Xᵀ from the left, so all of them are made on that small square, and the long
+    matrix is multiplied twice and not ten times (Gram Newton-Schulz, 2026,
+    dao-lab.ai/blog/2026/gram-newton-schulz). In half precision that would lose small singular
+    values.
+
+    Args:
+        matrix: float32 (O, I).
+        coefficients: of X, X Xᵀ X and (X Xᵀ)² X.
+        iterations: how many, at least 1.
+    """
+    a, b, c = coefficients
+    tall = matrix.size(0) > matrix.size(1)
+    wide = matrix.T if tall else matrix
+    wide = wide / wide.norm().clamp(min=1e-7)  # no singular value is above 1
+    square = wide @ wide.T
+    product = None
+    for left in reversed(range(iterations)):
+        factor = torch.addmm(square, square, square, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        product = factor if product is None else factor @ product
+        if left:
+            square = factor @ square @ factor
+    assert product is not None
+    result = product @ wide
+    return result.T if tall else result
 
 
 def convolution_muon(groups: list[dict[str, Any]], lr: float) -> torch.optim.Muon:

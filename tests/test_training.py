@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from small_training import fork, settings_with, stripes, train
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from landmarks import backbones, models, optimization, training
@@ -186,6 +187,37 @@ def test_muon_makes_the_step_of_a_kernel_orthogonal(
     step = (kernel.detach() - before).flatten(1) / (settings.lr * 0.2 * (8 * 9) ** 0.5)
     values = torch.linalg.svdvals(step)
     assert values.min() > 0.4 and values.max() < 1.3
+
+
+class Float32(TorchFunctionMode):
+    """Where PyTorch would turn a tensor into bfloat16, it gets a copy in the tensor's own type."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.Tensor.bfloat16:
+            return args[0].clone()
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("shape", [(16, 200), (200, 16), (24, 24)], ids=["wide", "tall", "square"])
+@pytest.mark.parametrize("rank", [16, 2])
+def test_muon_in_float32_takes_the_steps_that_pytorchs_would(
+    shape: tuple[int, int], rank: int
+) -> None:
+    generator = torch.Generator().manual_seed(5)
+    ours, theirs = (torch.nn.Parameter(torch.ones(shape)) for _ in range(2))
+    how: dict[str, Any] = {"lr": 0.05, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    muon, reference = optimization.Float32Muon([ours], **how), torch.optim.Muon([theirs], **how)
+    for _ in range(3):
+        before = ours.detach().clone()
+        left, right = (torch.randn(size, rank, generator=generator) for size in shape)
+        ours.grad = theirs.grad = 1e-3 * left @ right.T
+        muon.step()
+        with Float32():
+            reference.step()
+        step, apart = (ours - before).detach(), (ours - theirs).detach()
+        assert apart.norm() < 5e-4 * step.norm()
+        assert step.std() > 1e-3, "it moved"
+    assert muon.state_dict()["state"][0].keys() == reference.state_dict()["state"][0].keys()
 
 
 def test_frozen_blocks_keep_their_weights_and_the_rest_learns() -> None:
