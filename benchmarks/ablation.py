@@ -258,7 +258,7 @@ def main() -> None:
 def keep(target: Path, one: Ablation) -> None:
     """Write what is finished into the results, beside what they hold of the other CNN."""
     kept = files.read_json(target) if target.exists() else {}
-    files.write_json(target, kept | {"machine": machine(), one.cnn: one.results()})
+    files.write_json(target, kept | {one.cnn: one.results() | {"machine": machine()}})
 
 
 if __name__ == "__main__":

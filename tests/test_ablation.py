@@ -168,6 +168,7 @@ def test_the_command_measures_a_built_project_and_leaves_it_alone(
     assert files_of(built) == before
     kept = json.loads((tmp_path / "ours/results/small/ablation.json").read_text())
     assert kept["scratch"]["runs"].keys() == {"recipe", "dropout"}
+    assert kept["scratch"]["machine"]["torch"], "the other CNN may be of another one"
     assert kept["scratch"]["n"] == len(project().photos.choose(10**6))
     new = {Path(path).parent for path in files_of(tmp_path / "ours").keys() - ours.keys()}
     assert new == {tmp_path / "ours/.state/ablation", tmp_path / "ours/results/small"}

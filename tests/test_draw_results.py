@@ -109,7 +109,7 @@ def test_what_an_ingredient_is_worth_is_drawn_for_each_cnn_that_was_ablated(resu
             for cnn, found in accuracies.items()
         }
         figures = {cnn: about | {"runs": found} for cnn, found in runs.items()}
-        write_json(results / "ablation.json", {"machine": {}, **figures})
+        write_json(results / "ablation.json", figures)
 
     found = {"muon": 0.4, "dropout": 0.72}
     keep(scratch=found)
