@@ -50,7 +50,8 @@ class Float32Muon(torch.optim.Muon):
                 if not state:
                     state["momentum_buffer"] = torch.zeros_like(matrix)
                 average = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
-                ahead = matrix.grad.lerp(average, momentum)  # Nesterov's
+                ahead = matrix.grad.lerp(average, momentum) if group["nesterov"] else average
+                ahead = ahead / ahead.norm().clamp(min=group["eps"])
                 update = orthogonal(ahead, group["ns_coefficients"], group["ns_steps"])
                 matrix.mul_(1 - rate * group["weight_decay"])
                 matrix.add_(update, alpha=-rate * 0.2 * math.sqrt(max(matrix.shape)))
@@ -67,14 +68,13 @@ def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], iterati
     values.
 
     Args:
-        matrix: float32 (O, I).
+        matrix: float32 (O, I); no singular value is above 1.
         coefficients: of X, X Xᵀ X and (X Xᵀ)² X.
         iterations: how many, at least 1.
     """
     a, b, c = coefficients
     tall = matrix.size(0) > matrix.size(1)
     wide = matrix.T if tall else matrix
-    wide = wide / wide.norm().clamp(min=1e-7)  # no singular value is above 1
     square = wide @ wide.T
     product = None
     for left in reversed(range(iterations)):

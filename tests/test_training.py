@@ -199,13 +199,14 @@ class Float32(TorchFunctionMode):
 
 
 @pytest.mark.parametrize("shape", [(16, 200), (200, 16), (24, 24)], ids=["wide", "tall", "square"])
-@pytest.mark.parametrize("rank", [16, 2])
+@pytest.mark.parametrize(("rank", "nesterov"), [(16, True), (16, False), (2, True)])
 def test_muon_in_float32_takes_the_steps_that_pytorchs_would(
-    shape: tuple[int, int], rank: int
+    shape: tuple[int, int], rank: int, nesterov: bool
 ) -> None:
     generator = torch.Generator().manual_seed(5)
     ours, theirs = (torch.nn.Parameter(torch.ones(shape)) for _ in range(2))
     how: dict[str, Any] = {"lr": 0.05, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    how |= {"nesterov": nesterov}
     muon, reference = optimization.Float32Muon([ours], **how), torch.optim.Muon([theirs], **how)
     for _ in range(3):
         before = ours.detach().clone()
