@@ -1,6 +1,5 @@
 """The deployable module, uint8 pixels in and calibrated answers out, and its two files."""
 
-import copy
 import io
 import logging
 import struct
@@ -16,14 +15,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.ops import Conv2dNormActivation
 
 from landmarks import files, known, models
 from landmarks.backbones import BACKBONES
 from landmarks.card import KNOWN_THRESHOLD, ONNX, OUTPUTS, TORCHSCRIPT
 from landmarks.errors import LandmarksError
-from landmarks.inference import Normalized
+from landmarks.inference import Normalized, folded
 
 INPUT = "pixels"
 
@@ -215,21 +212,6 @@ def to_onnx(module: nn.Module) -> bytes:
         )
     assert program is not None
     return _canonical_onnx(program.model_proto)
-
-
-def folded(module: nn.Module) -> nn.Module:
-    """Return a copy in which each `Conv2dNormActivation` is a convolution and its activation.
-
-    In evaluation mode a batch norm is one more linear step, so the weights of the convolution
-    before it take it in (Jacob et al. 2018, arXiv:1712.05877, section 3.2).
-    """
-    module = copy.deepcopy(module)
-    for part in module.modules():
-        if isinstance(part, Conv2dNormActivation):
-            convolution, norm = part[0], part[1]
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                part[0], part[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
-    return module
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import nn
 from landmarks import files, models, params, unknown
 from landmarks.data.roles import kinds, labels, read_split, rows
 from landmarks.data.store import PhotoStore
-from landmarks.inference import Normalized, run_module
+from landmarks.inference import Normalized, folded, run_module
 from landmarks.known import split_head, statistics
 from stages.runner import run
 
@@ -23,7 +23,7 @@ def features_of(
     """Return what a network has before its classifier, (N, D) for N photos, and the classifier."""
     network, info = models.load_weights(weights)
     body, classifier = split_head(network)
-    module = Normalized(body, info.input_size, info.mean, info.std, mirror=mirror)
+    module = Normalized(folded(body), info.input_size, info.mean, info.std, mirror=mirror)
     label = f"{info.cnn}, calibration, {weights.stem}"
     return run_module(module, store.pixels, ids, label), classifier
 

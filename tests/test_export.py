@@ -18,7 +18,17 @@ from small_project import INPUT_SIZE, SIZE, model, picture, project
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from landmarks import agreement, backbones, card, deployable, export, images, known, models
+from landmarks import (
+    agreement,
+    backbones,
+    card,
+    deployable,
+    export,
+    images,
+    inference,
+    known,
+    models,
+)
 from landmarks.errors import LandmarksError
 from landmarks.prediction import Outputs
 
@@ -215,7 +225,7 @@ def test_exporting_leaves_the_module_as_it_was() -> None:
 
 def test_onnx_is_made_of_a_copy_whose_batch_norms_lie_in_the_convolutions() -> None:
     module = deployable.build(project().parts(mirror=True))
-    folded = deployable.folded(module)
+    folded = inference.folded(module)
 
     def norms(one: nn.Module) -> int:
         return sum(isinstance(part, nn.BatchNorm2d) for part in one.modules())

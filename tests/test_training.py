@@ -1,5 +1,6 @@
 """Training learns, and is the same however it is run."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -237,6 +238,36 @@ def test_frozen_blocks_keep_their_weights_and_the_rest_learns() -> None:
     assert any(key.startswith("features.3.") for key in moved)
     with pytest.raises(LandmarksError, match="frozen_blocks is 99, but the backbone has 14 blocks"):
         backbones.leading_blocks(network, 99)
+
+
+class BatchNorms(TorchFunctionMode):
+    """Counts the batch norms that are computed."""
+
+    count = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.nn.functional.batch_norm
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18"])
+def test_frozen_blocks_answer_as_ever_and_spend_nothing_on_batch_norms(name: str) -> None:
+    settings = settings_with("transfer", backbone=name, frozen_blocks=5, freeze_epochs=0)
+    network = backbones.backbone_cnn(name, 3, input_size=32)
+    untouched = backbones.leading_blocks(copy.deepcopy(network), 5)
+    trainer = training.Trainer(training.make_fabric(settings), network, settings, stripes())
+    trainer.train_epoch(0)
+    photos = torch.randn(2, 3, 64, 64)
+    with torch.no_grad(), BatchNorms() as norms:
+        expected = found = photos
+        for block, same in zip(backbones.leading_blocks(network, 5), untouched, strict=True):
+            found, expected = block(found), same.eval()(expected)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+    frozen = sum(
+        isinstance(part, torch.nn.BatchNorm2d) for one in untouched for part in one.modules()
+    )
+    alone = sum(isinstance(one, torch.nn.BatchNorm2d) for one in untouched)
+    assert norms.count == frozen + alone, "those of the untouched blocks, and no others"
 
 
 def test_a_frozen_backbone_does_not_move_and_then_does() -> None:
