@@ -120,7 +120,7 @@ class Trainer:
         self.optimizers: list[Any] = [fabric.setup_optimizers(one) for one in made]
         self.average = self._average() if settings.model_ema_decay else None
         for block in frozen:
-            # What never learns goes without batch norms: a seventh of a step of MobileNetV2.
+            # What never learns goes without batch norms: up to a tenth of a step of MobileNetV2.
             block.forward = inference.folded(block).forward
         self.mean = torch.tensor(data.mean, device=fabric.device)
         self.std = torch.tensor(data.std, device=fabric.device)
