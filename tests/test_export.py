@@ -18,17 +18,7 @@ from small_project import INPUT_SIZE, SIZE, model, picture, project
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from landmarks import (
-    agreement,
-    backbones,
-    card,
-    deployable,
-    export,
-    images,
-    inference,
-    known,
-    models,
-)
+from landmarks import agreement, backbones, card, deployable, export, images, known, models
 from landmarks.errors import LandmarksError
 from landmarks.prediction import Outputs
 
@@ -223,16 +213,29 @@ def test_exporting_leaves_the_module_as_it_was() -> None:
     assert [str(part) for part in module.modules()] == before
 
 
-def test_onnx_is_made_of_a_copy_whose_batch_norms_lie_in_the_convolutions() -> None:
+def test_the_onnx_exporter_is_given_a_network_without_batch_norms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would trace them one by one, and fold them afterwards."""
     module = deployable.build(project().parts(mirror=True))
-    folded = inference.folded(module)
+
+    class Given(Exception):
+        """Stands for the seconds that the exporter would take now."""
+
+    def exporter(network: nn.Module, *_: object, **__: object) -> None:
+        raise Given(network)
+
+    monkeypatch.setattr(torch.onnx, "export", exporter)
+    with pytest.raises(Given) as raised:
+        deployable.to_onnx(module)
+    [network] = raised.value.args
 
     def norms(one: nn.Module) -> int:
         return sum(isinstance(part, nn.BatchNorm2d) for part in one.modules())
 
-    assert norms(module) > 5 and norms(folded) == 0
+    assert norms(module) > 5 and norms(network) == 0
     pixels = np.stack([np.asarray(picture(i, 9).resize((60, 50))) for i in range(4)])
-    before, after = (agreement.run_eager(one)(pixels) for one in (module, folded))
+    before, after = (agreement.run_eager(one)(pixels) for one in (module, network))
     assert np.abs(after.probabilities - before.probabilities).max() < 1e-6
     assert np.abs(after.known_score - before.known_score).max() < 1e-5
 
