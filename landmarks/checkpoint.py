@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from importlib.machinery import ModuleSpec
 from importlib.metadata import version
@@ -55,11 +56,13 @@ class Checkpoint:
         name: of the work, e.g. `train-scratch`.
         run: the fingerprint of this run; states of other runs of `name` are dropped.
         folder: where states lie.
+        share: of the run's time that saving may take.
     """
 
-    def __init__(self, name: str, run: str, folder: Path = STATE) -> None:
+    def __init__(self, name: str, run: str, folder: Path = STATE, share: float = 0.1) -> None:
         self.path = folder / f"{name}-{run[:16]}.pt"
         self._others = [other for other in folder.glob(f"{name}-*.pt") if other != self.path]
+        self._share, self._cost, self._saved = share, 0.0, time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
         """Return what was saved last, on the CPU, or None.
@@ -82,17 +85,27 @@ class Checkpoint:
         )
         return state
 
+    def due(self) -> bool:
+        """Return whether saving now, at the price of the last time, keeps to its share of the time.
+
+        On a GPU an epoch may take a second, and to save it another one.
+        """
+        return time.monotonic() - self._saved >= self._cost / self._share
+
     def save(self, state: Mapping[str, Any]) -> None:
         """Write `state` (tensors, numbers, strings, lists and dicts), whole or not at all.
 
         The file is the SHA-256 of what PyTorch saves, and then that.
         """
+        start = time.monotonic()
         # Through memory: writing itself, PyTorch makes a RuntimeError of a full disk.
         content = io.BytesIO()
         torch.save(dict(state), content)
         digest = hashlib.sha256(content.getbuffer()).digest()
         with files.replacing(self.path) as temporary:
             temporary.write_bytes(digest + content.getbuffer())
+        self._saved = time.monotonic()
+        self._cost = self._saved - start
 
     def drop(self) -> None:
         """Forget the run: it succeeded."""

@@ -142,7 +142,9 @@ def run_module(
             return answer
 
     if where.type == "cuda":
-        return in_batches(forward, rows, label, threads=1)
+        # Convolutions would else be computed in TensorFloat-32, which keeps three digits.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return in_batches(forward, rows, label, threads=1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -76,7 +76,8 @@ def refit(trainer: Trainer, checkpoint: Checkpoint, epochs: int) -> dict[str, Te
         row = trainer.fabric.broadcast({"epoch": epoch + 1, **trainer.train_epoch(epoch)})
         check_finite(row, trainer.settings)
         if trainer.fabric.is_global_zero:
-            checkpoint.save({"trainer": trainer.state(), "epochs": epoch + 1})
+            if checkpoint.due():
+                checkpoint.save({"trainer": trainer.state(), "epochs": epoch + 1})
             print(f"epoch {epoch + 1:3}/{epochs}  train loss {row['train_loss']:.3f}", flush=True)
         trainer.fabric.barrier()
     weights = trainer.best_candidate().state_dict()

@@ -31,6 +31,8 @@ from landmarks.params import Training, Transfer
 MAX_GRADIENT_NORM = 1.0
 """Longer gradients are shortened to this 2-norm: one odd batch must not ruin a small run."""
 
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -140,12 +142,19 @@ class Trainer:
     def _average(self) -> AveragedModel:
         decay = self.settings.model_ema_decay
 
-        def blend(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        def blend(averages: _Tensors, currents: _Tensors, _updates: Tensor | int) -> None:
+            # `_updates` lies on the device: to read it there the next step would have to wait.
+            updates = int(average.n_averaged)
             # A young average follows quickly, or it would remember the random start.
-            keep = min(decay, (1 + int(updates)) / (10 + int(updates)))
-            return average * keep + current * (1 - keep)
+            keep = min(decay, (1 + updates) / (10 + updates))
+            if averages[0].is_floating_point():
+                torch._foreach_mul_(averages, keep)
+                torch._foreach_add_(averages, torch._foreach_mul(currents, 1 - keep))
+            else:
+                torch._foreach_copy_(averages, currents)
 
-        return AveragedModel(self.plain, avg_fn=blend, use_buffers=True)
+        average = AveragedModel(self.plain, multi_avg_fn=blend, use_buffers=True)
+        return average
 
     def state(self) -> dict[str, Any]:
         """Return all that the next epoch depends on."""
@@ -185,7 +194,7 @@ class Trainer:
             rate = self._set_rate(epoch * len(self.batches) + step)
             # Dropout, mixup and stochastic depth draw from here, so a resumed run draws the same.
             torch.manual_seed(seed_of(self.settings.seed, epoch, step, self.fabric.global_rank))
-            total += self._step(photos.to(self.fabric.device), labels.to(self.fabric.device))
+            total += self._step(*self.fabric.to_device((photos, labels)))
         loss = self.fabric.all_reduce(total / len(self.batches), reduce_op="mean")
         assert isinstance(loss, Tensor)
         return {"lr": rate, "train_loss": float(loss)}
@@ -286,7 +295,8 @@ def fit(trainer: Trainer, checkpoint: Checkpoint) -> Fitted:
             weights = trainer.best_candidate().state_dict()
             progress["best"] = {key: value.detach().cpu().clone() for key, value in weights.items()}
         if first:
-            checkpoint.save({"trainer": trainer.state(), **progress})
+            if checkpoint.due():
+                checkpoint.save({"trainer": trainer.state(), **progress})
             _say(row, settings.epochs, best=progress["best_epoch"] == epoch)
         trainer.fabric.barrier()
     return Fitted(progress["best"], progress["history"], progress["best_epoch"])

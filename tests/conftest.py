@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What tests expect, to the bit at times, is of a CPU; tests of CUDA ask for it themselves.
+os.environ.setdefault("LANDMARKS_DEVICE", "cpu")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

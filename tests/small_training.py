@@ -6,6 +6,7 @@ itself with SIGKILL the N-th time that it gets to one of `PLACES`).
 
 import itertools
 import json
+import math
 import os
 import signal
 import sys
@@ -149,7 +150,7 @@ def main(arguments: list[str]) -> None:
     if kill := changes.pop("kill", ""):
         place, _, number = kill.partition(":")
         arm(place, int(number))
-    checkpoint = Checkpoint("train-test", "0" * 64, Path(state))
+    checkpoint = Checkpoint("train-test", "0" * 64, Path(state), share=math.inf)
     lock = Path(state) / "train-test.lock"
     with alone(lock, "the test") if environment.rank() == 0 else nullcontext():
         files.clear_leftovers(Path(state))

@@ -147,20 +147,20 @@ def test_surroundings_are_drawn_where_there_is_land(place: Position, shown: bool
 
 def test_builds_are_found_and_a_broken_one_is_left_out(tmp_path: Path) -> None:
     for name in ("metrics", "results/kept/metrics", "results/broken/metrics"):
-        shutil.copytree(ROOT / "results/photos50/metrics", tmp_path / name)
+        shutil.copytree(ROOT / "results/photos50-cpu/metrics", tmp_path / name)
     (tmp_path / "results/broken/metrics/scratch/reliability.csv").unlink()
     changed = json.loads((tmp_path / "metrics/scratch.json").read_text()) | {"accuracy": 0.5}
     (tmp_path / "metrics/scratch.json").write_text(json.dumps(changed))
     assert [one.name for one in figures.builds(tmp_path)] == ["this build", "kept"]
-    shutil.copytree(ROOT / "results/photos50/metrics", tmp_path / "metrics", dirs_exist_ok=True)
-    shutil.copy(ROOT / "results/photos50/speed.json", tmp_path / "results/kept/speed.json")
+    shutil.copytree(ROOT / "results/photos50-cpu/metrics", tmp_path / "metrics", dirs_exist_ok=True)
+    shutil.copy(ROOT / "results/photos50-cpu/speed.json", tmp_path / "results/kept/speed.json")
     [build] = figures.builds(tmp_path)
     assert build.name == "this build (kept)" and build.speed is not None
     assert figures.builds(tmp_path / "nowhere") == []
 
 
 def test_words_follow_from_the_figures() -> None:
-    build = next(one for one in figures.builds(ROOT) if "photos50" in one.name)
+    build = next(one for one in figures.builds(ROOT) if "photos50-cpu" in one.name)
     transfer = build.cnns[1]
     said = {one.text: one.good for one in verdicts(build, transfer)}
     rows = transfer.tables["per_class"]
