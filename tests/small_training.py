@@ -1,7 +1,8 @@
 """A training of seconds in a process of its own: `small_training.py OUT STATE [KEY=VALUE …]`.
 
-Beside the settings of params.yaml, KEY may be `cnn`, and `kill` (`PLACE:N`: the process kills
-itself with SIGKILL the N-th time that it gets to one of `PLACES`).
+Beside the settings of params.yaml, KEY may be `cnn`, `share` (of the time that saving may take; by
+default each epoch is saved), and `kill` (`PLACE:N`: the process kills itself with SIGKILL the N-th
+time that it gets to one of `PLACES`).
 """
 
 import itertools
@@ -150,7 +151,8 @@ def main(arguments: list[str]) -> None:
     if kill := changes.pop("kill", ""):
         place, _, number = kill.partition(":")
         arm(place, int(number))
-    checkpoint = Checkpoint("train-test", "0" * 64, Path(state), share=math.inf)
+    share = changes.pop("share", math.inf)
+    checkpoint = Checkpoint("train-test", "0" * 64, Path(state), share)
     lock = Path(state) / "train-test.lock"
     with alone(lock, "the test") if environment.rank() == 0 else nullcontext():
         files.clear_leftovers(Path(state))

@@ -44,9 +44,9 @@ class Training:
     def __init__(self, cnn: str, folder: Path, **env: str) -> None:
         self.cnn, self.out, self.state, self.env = cnn, folder / "w", folder / "state", env
 
-    def kill(self, place: str) -> None:
+    def kill(self, place: str, *settings: str) -> None:
         """Start or continue it, and let it die at a place."""
-        died = fork(self.out, self.state, f"cnn={self.cnn}", f"kill={place}", **self.env)
+        died = fork(self.out, self.state, f"cnn={self.cnn}", f"kill={place}", *settings, **self.env)
         assert died.code == -9, f"was not killed at {place}: {died.said}"
         assert not self.out.exists()
 
@@ -105,6 +105,37 @@ def test_killed_with_workers_and_continued_without(
     # Its workers see that it is dead a little later, and hold its lock until then.
     assert training.told(training.end()) == [2, 3]
     assert training.out.read_bytes() == undisturbed["scratch"]
+
+
+def test_where_saving_is_dear_a_kill_costs_more_epochs_and_no_bit(
+    undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    training = Training("scratch", tmp_path)
+    training.kill("step:15", "share=1.0e-9")
+    assert training.told(training.end()) == [2, 3], "only the first epoch was saved"
+    assert training.out.read_bytes() == undisturbed["scratch"]
+
+
+def test_saving_keeps_to_its_share_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A disk that takes two seconds is written to every twenty seconds, at most."""
+    now, write = [0.0], Path.write_bytes
+
+    def slowly(path: Path, content: bytes) -> int:
+        now[0] += 2
+        return write(path, content)
+
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Path, "write_bytes", slowly)
+    saved = []
+    checkpoint = Checkpoint("train-x", "0" * 64, tmp_path)
+    while now[0] < 100:
+        now[0] += 1  # an epoch
+        if checkpoint.due():
+            checkpoint.save({})
+            saved.append(now[0])
+    assert saved == [3, 25, 47, 69, 91]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "one byte", "zeros", "another object"])
