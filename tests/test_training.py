@@ -287,6 +287,29 @@ def test_a_frozen_backbone_does_not_move_and_then_does() -> None:
     )
 
 
+def test_the_kept_weights_are_a_mean_of_those_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, data = settings_with("scratch"), stripes()
+    network, _, new = models.create(settings, data.classes, data.mean, data.std)
+    trainer = training.Trainer(training.make_fabric(settings), network, settings, data, new=new)
+    step, way = trainer._step, []
+
+    def remembering(*batch: torch.Tensor) -> torch.Tensor:
+        loss = step(*batch)
+        way.append(copy.deepcopy(trainer.plain.state_dict()))
+        return loss
+
+    monkeypatch.setattr(trainer, "_step", remembering)
+    trainer.train_epoch(0)
+    for name, kept in trainer.best_candidate().state_dict().items():
+        passed = torch.stack([weights[name] for weights in way])
+        if not kept.is_floating_point():
+            assert kept == passed[-1], "a counter is no weight"
+            continue
+        least, most = passed.amin(0) - 1e-5, passed.amax(0) + 1e-5
+        assert ((kept >= least) & (kept <= most)).all(), name
+        assert not torch.equal(kept, passed[-1]), name
+
+
 def test_it_stops_when_patience_ends(tmp_path: Path) -> None:
     settings = settings_with("scratch", epochs=12, patience=1, lr=1e-9)
     fitted, _ = train(settings, Checkpoint("t", "0" * 64, tmp_path))
