@@ -75,7 +75,7 @@ def test_only_what_lies_between_convolutions_loses_precision(
 
 @pytest.mark.parametrize(
     ("precision", "smaller", "alike"),
-    # 8 bits lose more or less by how a processor rounds: 94 to 98 % of these photos keep their name.
+    # 8 bits lose more or less by how a processor rounds: 94 to 98 % of photos keep their name.
     [("float16", 1.7, 0.98), ("int8", 2.2, 0.9)],
 )
 def test_a_copy_answers_nearly_as_the_model_does(

@@ -236,3 +236,29 @@ def test_failing_is_told_and_the_next_run_starts_again_with_pip_where_uv_is_not_
     assert "Making .venv" in again.stdout
     assert "uv could not install the packages; pip tries." in again.stdout
     assert installer(small, "six") == installer(small, "landmarks") == "pip"
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "policy"),
+    [("repro", "", "unset"), ("test", "", "passive"), ("test", "active", "active")],
+)
+def test_threads_sleep_only_beside_other_programs(
+    target: str, given: str, policy: str, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name in ("dvc", "python"):
+        (programs / name).write_text('#!/bin/sh\necho "policy ${OMP_WAIT_POLICY-unset}"\n')
+        (programs / name).chmod(0o755)
+    env = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    # With -o, set-up counts as done.
+    said = subprocess.run(
+        ["make", "-o", "setup", target],
+        cwd=tmp_path,
+        env=env | ({"OMP_WAIT_POLICY": given} if given else {}),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert f"policy {policy}" in said.splitlines(), said
