@@ -24,7 +24,8 @@ help:
 demo: setup ## install, build both CNNs on the built-in sample, recognise a photo
 	@python -m tools.demo
 
-# Tests run side by side: threads that wait sleep there. Alone they spin, and a training needs a quarter less.
+# Tests run side by side, so threads that wait sleep there. Elsewhere they spin, which is faster alone
+# (docs/decisions.md).
 test: export OMP_WAIT_POLICY ?= passive
 test: setup ## pass every test (PYTEST="-k split -x" narrows it)
 	@python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder $(PYTEST)
