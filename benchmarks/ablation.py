@@ -19,7 +19,7 @@ from landmarks.errors import LandmarksError, run
 from landmarks.locks import alone
 from landmarks.params import Scratch, Transfer
 from landmarks.training import Trainer, TrainingData, fit, make_fabric
-from stages.train import read_data
+from stages.train import TEACHER, read_data, teacher_of
 from tools.collect_results import CNNS, RECIPE, ROOT, preset_name
 
 STATE = Path(".state/ablation")
@@ -76,6 +76,7 @@ def ingredients(settings: Settings) -> dict[str, dict[str, Any]]:
             "frozen_blocks": {"frozen_blocks": 0},
             "frozen_start": {"freeze_epochs": 0},
             "slow_backbone": {"backbone_lr_factor": 1.0},
+            "teacher": {"teacher_share": 0.0},
         }
     tree = settings.model_dump()
     return {
@@ -86,13 +87,14 @@ def ingredients(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def train(
-    settings: Settings, data: TrainingData, recovery: checkpoint.Checkpoint
+    settings: Settings, data: TrainingData, recovery: checkpoint.Checkpoint, teacher: Path
 ) -> dict[str, Any]:
     """Train once as the stage does, and return what validation says; nothing else is written."""
     started = time.perf_counter()
     fabric = make_fabric(settings)
-    network, _, new = models.create(settings, data.classes, data.mean, data.std)
-    fitted = fit(Trainer(fabric, network, settings, data, new=new), recovery)
+    network, info, new = models.create(settings, data.classes, data.mean, data.std)
+    taught = teacher_of(settings, info, teacher)
+    fitted = fit(Trainer(fabric, network, settings, data, new=new, teacher=taught), recovery)
     best, last = fitted.history[fitted.best_epoch], fitted.history[-1]
     return {
         "val_accuracy": round(best["val_accuracy"], 6),
@@ -113,13 +115,20 @@ class Ablation:
         data: train and validation photos.
         inputs: hash of the data and the code.
         state: folder that keeps finished and interrupted runs.
+        teacher: weights of the network that the recipe learns from, where it has one.
     """
 
     def __init__(
-        self, cnn: str, settings: Settings, data: TrainingData, inputs: str, state: Path
+        self,
+        cnn: str,
+        settings: Settings,
+        data: TrainingData,
+        inputs: str,
+        state: Path,
+        teacher: Path = TEACHER,
     ) -> None:
         self.cnn, self.settings, self.data = cnn, settings, data
-        self.inputs, self.state = inputs, state
+        self.inputs, self.state, self.teacher = inputs, state, teacher
         self.changes: dict[str, dict[str, Any]] = {RECIPE: {}, **ingredients(settings)}
 
     def _identity(self, name: str) -> str:
@@ -136,7 +145,7 @@ class Ablation:
             return
         print(f"{self.cnn}, {title(name)}:", flush=True)
         recovery = checkpoint.Checkpoint(f"{self.cnn}-{name}", self._identity(name), self.state)
-        found = train(changed(self.settings, self.changes[name]), self.data, recovery)
+        found = train(changed(self.settings, self.changes[name]), self.data, recovery, self.teacher)
         files.write_json(self._kept(name), found | {"changes": self.changes[name]})
         recovery.drop()
 
@@ -207,9 +216,12 @@ def read_project(folder: Path) -> tuple[params.Train, TrainingData]:
 
 def fingerprint(project: Path) -> str:
     """Return a hash of a project's data and of our code: all that the stage `train` depends on."""
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    hashes = {}
-    for dep in stages["train"]["deps"]:
+    train = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["train"]
+    teacher = project / TEACHER
+    hashes = {str(TEACHER): files.sha256(teacher)} if teacher.exists() else {}
+    for dep in train["do"]["deps"]:
+        if dep.startswith("${"):
+            continue
         path = (project if dep.startswith("data/") else ROOT) / dep
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             hashes[f"{dep}/{file.name}"] = files.sha256(file)
@@ -236,7 +248,7 @@ def main() -> None:
     for cnn in given.cnn:
         recipe = getattr(recipes, cnn)
         epochs = given.epochs or max(3, recipe.epochs // SHARE)
-        made[cnn] = Ablation(cnn, short(recipe, epochs), data, inputs, STATE)
+        made[cnn] = Ablation(cnn, short(recipe, epochs), data, inputs, STATE, project / TEACHER)
     names = {name for one in made.values() for name in one.changes}
     if unknown := sorted(set(given.only) - names):
         raise LandmarksError(

@@ -121,15 +121,16 @@ def training_rate(cnn: str) -> float:
     """Return photos a second in mid-training, reading and augmentation included."""
     from landmarks import models, params
     from landmarks.training import Trainer, make_fabric
-    from stages.train import read_data
+    from stages.train import read_data, teacher_of
 
     settings = getattr(params.load().train, cnn)
     data = read_data()
     photos = min(len(data.train_ids), TRAINING_STEPS * settings.batch_size)
     data = replace(data, train_ids=data.train_ids[:photos], train_labels=data.train_labels[:photos])
     fabric = make_fabric(settings)
-    network, _, new = models.create(settings, data.classes, data.mean, data.std)
-    trainer = Trainer(fabric, network, settings, data, new=new)
+    network, info, new = models.create(settings, data.classes, data.mean, data.std)
+    teacher = teacher_of(settings, info)
+    trainer = Trainer(fabric, network, settings, data, new=new, teacher=teacher)
     seconds = 0.0
     for _ in range(2):  # the first one warms up
         started = time.perf_counter()

@@ -131,6 +131,12 @@ class Transfer(Training):
     frozen_blocks: int = Field(ge=0, description="leading blocks that keep their weights")
     freeze_epochs: int = Field(ge=0, description="epochs in which only the head learns")
     backbone_lr_factor: float = Field(gt=0, le=1, description="of lr, for the backbone")
+    teacher_share: float = Field(
+        ge=0, le=1, description="of the loss, from what scratch answers; labels have the rest"
+    )
+    teacher_temperature: float = Field(
+        gt=0, description="by which logits are divided for it; more than 1 makes answers softer"
+    )
 
     @model_validator(mode="after")
     def _patches_fit(self) -> Self:

@@ -19,6 +19,7 @@ from landmarks import backbones, environment, inference
 from landmarks.checkpoint import Checkpoint
 from landmarks.data.augmentation import batch_transform, seed_of
 from landmarks.data.batches import AugmentedPhotos, EpochBatches, loader
+from landmarks.distillation import Teacher
 from landmarks.optimization import (
     NORMS,
     check_finite,
@@ -108,8 +109,10 @@ class Trainer:
         data: TrainingData,
         *,
         new: set[str] | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         self.fabric, self.settings, self.data = fabric, settings, data
+        self.teacher = teacher.to(fabric.device) if teacher else None
         self.plain = network.to(memory_format=torch.channels_last)
         count = settings.frozen_blocks if isinstance(settings, Transfer) else 0
         frozen = backbones.leading_blocks(network, count)
@@ -205,10 +208,12 @@ class Trainer:
         if self.mix:
             inputs, targets = self.mix(inputs, labels)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        logits = self.network(inputs)
-        loss = F.cross_entropy(
-            logits.float(), targets, label_smoothing=self.settings.label_smoothing
-        )
+        logits = self.network(inputs).float()
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.settings.label_smoothing)
+        if self.teacher:
+            with self.fabric.autocast():
+                answers = self.teacher(inputs)
+            loss = self.teacher.blend(loss, logits, answers)
         self.fabric.backward(loss)
         # Gradients that are no numbers show in the loss, which is checked after the epoch.
         nn.utils.clip_grad_norm_(self.plain.parameters(), MAX_GRADIENT_NORM)

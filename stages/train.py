@@ -9,6 +9,7 @@ import pandas as pd
 from landmarks import checkpoint, environment, models, params
 from landmarks.data.roles import class_names, labels, read_split, rows
 from landmarks.data.store import PhotoStore
+from landmarks.distillation import Teacher
 from landmarks.errors import Terminated
 from landmarks.files import read_json, write_text
 from landmarks.params import Scratch, Transfer
@@ -17,6 +18,7 @@ from stages.runner import run
 
 SPLIT, NORMALIZATION = Path("data/split.csv"), Path("data/normalization.json")
 PHOTOS = Path("data/photos")
+TEACHER = Path("models/transfer/teacher.safetensors")
 
 
 def read_data() -> TrainingData:
@@ -34,6 +36,22 @@ def read_data() -> TrainingData:
         mean=normalization["mean"],
         std=normalization["std"],
     )
+
+
+def teacher_of(
+    settings: Scratch | Transfer, student: models.ModelInfo, weights: Path = TEACHER
+) -> Teacher | None:
+    """Return what a network learns from beside labels, if that is wanted.
+
+    Args:
+        settings: of the network.
+        student: what describes it.
+        weights: what the stage `teach` left.
+    """
+    if isinstance(settings, Scratch) or not settings.teacher_share:
+        return None
+    share, temperature = settings.teacher_share, settings.teacher_temperature
+    return Teacher(weights, student, share=share, temperature=temperature)
 
 
 def launch(module: str, settings: Scratch | Transfer) -> None:
@@ -71,6 +89,8 @@ def run_of(
     read = [SPLIT, NORMALIZATION, *PHOTOS.iterdir(), *inputs]
     if isinstance(settings, Transfer) and settings.weights != "imagenet":
         read.append(Path(settings.weights))
+    if isinstance(settings, Transfer) and settings.teacher_share:
+        read.append(TEACHER)
     read += checkpoint.modules("landmarks", "stages")
     run_hash = checkpoint.fingerprint(settings.model_dump(), read)
     return checkpoint.Checkpoint(f"{stage}-{cnn}", run_hash)
@@ -85,8 +105,9 @@ def main() -> None:
     data = read_data()
     fabric = make_fabric(settings)
     network, info, new = models.create(settings, data.classes, data.mean, data.std)
+    teacher = teacher_of(settings, info)
     recovery = run_of(cnn, settings)
-    fitted = fit(Trainer(fabric, network, settings, data, new=new), recovery)
+    fitted = fit(Trainer(fabric, network, settings, data, new=new, teacher=teacher), recovery)
     if environment.rank() > 0:
         return
     history = pd.DataFrame(fitted.history).astype({"epoch": int})

@@ -21,11 +21,13 @@ EVALUATE = {"evaluate@scratch", "evaluate@transfer"}
 EXPORT = {"export@scratch", "export@transfer"}
 CALIBRATE = {"calibrate@scratch", "calibrate@transfer"}
 REFIT = {"refit@scratch", "refit@transfer"}
-TRAIN = {"train@scratch", "train@transfer"}
+TRAIN = {"train@scratch", "teach", "train@transfer"}
 REFITTED = {"refit@scratch", "calibrate@scratch", "export@scratch", "evaluate@scratch"}
 SCRATCH = {"train@scratch"} | REFITTED
 REFITTED_TRANSFER = {one.replace("scratch", "transfer") for one in REFITTED}
 TRANSFER = {"train@transfer"} | REFITTED_TRANSFER
+# Scratch may teach transfer. Where it does not, `teach` leaves the same bytes, and all stops there.
+TAUGHT = {"teach"} | TRANSFER
 
 NOTHING: set[str] = set()
 SINCE_EVALUATE = EVALUATE | RELEASE
@@ -38,7 +40,7 @@ SINCE_SPLIT = {"split"} | SINCE_STATS
 SINCE_ATTRIBUTION = {"attribution"} | SINCE_SPLIT
 SINCE_DECODE = {"decode"} | SINCE_ATTRIBUTION
 ALL = {"download"} | SINCE_DECODE
-ONE_CNN = {"scratch": SCRATCH | RELEASE, "transfer": TRANSFER | RELEASE}
+ONE_CNN = {"scratch": SCRATCH | TAUGHT | RELEASE, "transfer": TRANSFER | RELEASE}
 
 PARAMETERS = [
     ("download.sample.seed", 2, ALL),
@@ -53,6 +55,8 @@ PARAMETERS = [
     ("train.transfer.backbone", "mobilenet_v3_large", ONE_CNN["transfer"]),
     ("train.transfer.weights_sha256", "0" * 64, ONE_CNN["transfer"]),
     ("train.transfer.label_smoothing", 0.0, ONE_CNN["transfer"]),
+    ("train.transfer.teacher_share", 0.7, TAUGHT | RELEASE),
+    ("train.transfer.teacher_temperature", 3.0, ONE_CNN["transfer"]),
     ("refit.scratch", True, REFITTED | RELEASE),
     ("refit.transfer", True, REFITTED_TRANSFER | RELEASE),
     ("calibrate.temperature", False, SINCE_CALIBRATE),
@@ -79,6 +83,7 @@ FILES = [
     ("landmarks/models.py", SINCE_TRAIN),
     ("landmarks/training.py", SINCE_TRAIN),
     ("landmarks/checkpoint.py", SINCE_TRAIN),
+    ("landmarks/distillation.py", SINCE_TRAIN),
     ("landmarks/refit.py", SINCE_REFIT),
     ("landmarks/calibration.py", SINCE_CALIBRATE),
     ("landmarks/metrics.py", SINCE_CALIBRATE),
@@ -95,6 +100,7 @@ FILES = [
     ("stages/decode.py", SINCE_DECODE),
     ("stages/train.py", SINCE_TRAIN),
     ("stages/refit.py", SINCE_REFIT),
+    ("stages/teach.py", TAUGHT | RELEASE),
     ("stages/evaluate.py", SINCE_EVALUATE),
     ("stages/report.py", REPORT),
     ("catalogues/sample.csv", SINCE_EXPORT),

@@ -228,7 +228,7 @@ def test_a_change_of_code_that_training_does_not_import_costs_no_state() -> None
     )
     used = {Path(path).relative_to(ROOT).as_posix() for path in done.stdout.split()}
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    declared = {dep for dep in stages["train"]["deps"] if dep.endswith(".py")}
+    declared = {dep for dep in stages["train"]["do"]["deps"] if dep.endswith(".py")}
     assert {path for path in used if not path.endswith("/__init__.py")} == {
         path for path in declared if not path.endswith("/__init__.py")
     }

@@ -108,6 +108,10 @@ def traced(built: Clone, strace: None, tmp_path_factory: pytest.TempPathFactory)
         _set(other, f"refit.{cnn}", "true")
         for name in (f"refit@{cnn}", f"calibrate@{cnn}", "release"):
             run(name, other)
+        if cnn == "transfer":
+            _set(other, "train.transfer.teacher_share", "0.7")
+            for name in ("teach", "train@transfer", "refit@transfer"):
+                run(name, other)
     other = clone.copy(top / "own photos")
     _own_photos(other, top)
     for name in ("download", "decode", "attribution", "split"):
@@ -119,7 +123,7 @@ def traced(built: Clone, strace: None, tmp_path_factory: pytest.TempPathFactory)
 def _set(clone: Clone, key: str, value: str) -> None:
     path = clone.folder / "params.yaml"
     text = preset.set_value(path.read_text(encoding="utf-8"), key, value)
-    text = text.replace("'true'", "true")
+    text = text.replace("'true'", "true").replace("'0.7'", "0.7")
     path.write_text(text, encoding="utf-8")
 
 
