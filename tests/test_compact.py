@@ -86,8 +86,7 @@ def test_only_what_lies_between_convolutions_loses_precision(
 
 @pytest.mark.parametrize(
     ("precision", "smaller", "alike"),
-    # 8 bits lose more or less by how a processor rounds: 94 to 98 % of photos keep their name.
-    [("float16", 1.7, 0.98), ("int8", 2.2, 0.9)],
+    [("float16", 1.7, 0.98), ("int8", 2.2, 0.95)],
 )
 def test_a_copy_answers_nearly_as_the_model_does(
     copies: dict[card.Precision, Path], precision: card.Precision, smaller: float, alike: float
@@ -103,7 +102,9 @@ def test_a_copy_answers_nearly_as_the_model_does(
     found, expected = copy.outputs(photos), whole.outputs(photos)
     named = expected.probabilities.argmax(1)
     same = found.probabilities.argmax(1) == named
-    assert (simulated(copies[precision], photos).argmax(1) == named).mean() > 0.95
+    # 8-bit arithmetic is right on every processor: sums are whole, and means of what is there.
+    exact = simulated(copies[precision], photos)
+    assert np.abs(found.probabilities - exact).max() < 0.02
     assert same.mean() > alike and (found.known == expected.known).mean() > alike
     assert np.abs(found.probabilities.sum(1) - 1).max() < 1e-4
     assert found.probabilities.dtype == np.float32
