@@ -106,12 +106,12 @@ def traced(built: Clone, strace: None, tmp_path_factory: pytest.TempPathFactory)
         other = clone.copy(top / f"release of {cnn}, refit")
         _set(other, "release.model", cnn)
         _set(other, f"refit.{cnn}", "true")
-        for name in (f"refit@{cnn}", f"calibrate@{cnn}", "release"):
-            run(name, other)
         if cnn == "transfer":
             _set(other, "train.transfer.teacher_share", "0.7")
-            for name in ("teach", "train@transfer", "refit@transfer"):
-                run(name, other)
+            run("teach", other)
+            run("train@transfer", other)
+        for name in (f"refit@{cnn}", f"calibrate@{cnn}", "release"):
+            run(name, other)
     other = clone.copy(top / "own photos")
     _own_photos(other, top)
     for name in ("download", "decode", "attribution", "split"):
