@@ -17,9 +17,9 @@ from benchmarks.speed import machine
 from landmarks import checkpoint, files, models, params
 from landmarks.errors import LandmarksError, run
 from landmarks.locks import alone
-from landmarks.params import Scratch, Transfer
+from landmarks.params import NO_TEACHER, Scratch, Transfer
 from landmarks.training import Trainer, TrainingData, fit, make_fabric
-from stages.train import TEACHER, read_data, teacher_of
+from stages.train import read_data, teacher_of
 from tools.collect_results import CNNS, RECIPE, ROOT, preset_name
 
 STATE = Path(".state/ablation")
@@ -76,7 +76,7 @@ def ingredients(settings: Settings) -> dict[str, dict[str, Any]]:
             "frozen_blocks": {"frozen_blocks": 0},
             "frozen_start": {"freeze_epochs": 0},
             "slow_backbone": {"backbone_lr_factor": 1.0},
-            "teacher": {"teacher_share": 0.0},
+            "teacher": {"teacher": NO_TEACHER},
         }
     tree = settings.model_dump()
     return {
@@ -87,14 +87,14 @@ def ingredients(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def train(
-    settings: Settings, data: TrainingData, recovery: checkpoint.Checkpoint, teacher: Path
+    settings: Settings, data: TrainingData, recovery: checkpoint.Checkpoint
 ) -> dict[str, Any]:
     """Train once as the stage does, and return what validation says; nothing else is written."""
     started = time.perf_counter()
     fabric = make_fabric(settings)
     network, info, new = models.create(settings, data.classes, data.mean, data.std)
-    taught = teacher_of(settings, info, teacher)
-    fitted = fit(Trainer(fabric, network, settings, data, new=new, teacher=taught), recovery)
+    teacher = teacher_of(settings, info)
+    fitted = fit(Trainer(fabric, network, settings, data, new=new, teacher=teacher), recovery)
     best, last = fitted.history[fitted.best_epoch], fitted.history[-1]
     return {
         "val_accuracy": round(best["val_accuracy"], 6),
@@ -115,20 +115,13 @@ class Ablation:
         data: train and validation photos.
         inputs: hash of the data and the code.
         state: folder that keeps finished and interrupted runs.
-        teacher: weights of the network that the recipe learns from, where it has one.
     """
 
     def __init__(
-        self,
-        cnn: str,
-        settings: Settings,
-        data: TrainingData,
-        inputs: str,
-        state: Path,
-        teacher: Path = TEACHER,
+        self, cnn: str, settings: Settings, data: TrainingData, inputs: str, state: Path
     ) -> None:
         self.cnn, self.settings, self.data = cnn, settings, data
-        self.inputs, self.state, self.teacher = inputs, state, teacher
+        self.inputs, self.state = inputs, state
         self.changes: dict[str, dict[str, Any]] = {RECIPE: {}, **ingredients(settings)}
 
     def _identity(self, name: str) -> str:
@@ -145,7 +138,7 @@ class Ablation:
             return
         print(f"{self.cnn}, {title(name)}:", flush=True)
         recovery = checkpoint.Checkpoint(f"{self.cnn}-{name}", self._identity(name), self.state)
-        found = train(changed(self.settings, self.changes[name]), self.data, recovery, self.teacher)
+        found = train(changed(self.settings, self.changes[name]), self.data, recovery)
         files.write_json(self._kept(name), found | {"changes": self.changes[name]})
         recovery.drop()
 
@@ -207,22 +200,22 @@ def read_project(folder: Path) -> tuple[params.Train, TrainingData]:
     train = params.load(folder / "params.yaml").train
     with contextlib.chdir(folder):
         data = read_data()
-        weights = train.transfer.weights
-        if weights != "imagenet":
-            path = {"weights": str(Path(weights).absolute())}
-            train = train.model_copy(update={"transfer": train.transfer.model_copy(update=path)})
+        paths = {
+            key: str(Path(named).absolute())
+            for key, none in (("weights", "imagenet"), ("teacher", NO_TEACHER))
+            if (named := getattr(train.transfer, key)) != none
+        }
+        train = train.model_copy(update={"transfer": train.transfer.model_copy(update=paths)})
     return train, data
 
 
-def fingerprint(project: Path) -> str:
-    """Return a hash of a project's data and of our code: all that the stage `train` depends on."""
-    train = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["train"]
-    teacher = project / TEACHER
-    hashes = {str(TEACHER): files.sha256(teacher)} if teacher.exists() else {}
-    for dep in train["do"]["deps"]:
-        if dep.startswith("${"):
-            continue
-        path = (project if dep.startswith("data/") else ROOT) / dep
+def fingerprint(project: Path, teacher: str) -> str:
+    """Return a hash of all that the stage `train` depends on: data and teacher, and our code."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    hashes = {}
+    for dep in stages["train"]["do"]["deps"]:
+        named = teacher if dep == "${item.teacher}" else dep
+        path = (project if named.startswith("data/") else ROOT) / named
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             hashes[f"{dep}/{file.name}"] = files.sha256(file)
     return checkpoint.fingerprint(hashes, [])
@@ -243,12 +236,12 @@ def main() -> None:
     project = given.project.absolute()
     os.chdir(ROOT)
     recipes, data = read_project(project)
-    inputs = fingerprint(project)
+    inputs = fingerprint(project, recipes.transfer.teacher)
     made = {}
     for cnn in given.cnn:
         recipe = getattr(recipes, cnn)
         epochs = given.epochs or max(3, recipe.epochs // SHARE)
-        made[cnn] = Ablation(cnn, short(recipe, epochs), data, inputs, STATE, project / TEACHER)
+        made[cnn] = Ablation(cnn, short(recipe, epochs), data, inputs, STATE)
     names = {name for one in made.values() for name in one.changes}
     if unknown := sorted(set(given.only) - names):
         raise LandmarksError(

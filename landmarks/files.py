@@ -74,26 +74,6 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def copy_weights(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Copy a file that a training wrote, whole or not at all.
-
-    Raises:
-        LandmarksError: it is missing.
-    """
-    try:
-        with (
-            open(source, "rb") as weights,
-            replacing(target) as temporary,
-            temporary.open("wb") as copy,
-        ):
-            shutil.copyfileobj(weights, copy)
-    except FileNotFoundError:
-        raise LandmarksError(
-            f"there is no weights file {source}",
-            hint="Run `dvc repro`, or `dvc pull` to fetch it from the storage.",
-        ) from None
-
-
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as JSON with sorted keys, two spaces, and a final newline.
 

@@ -15,6 +15,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Pixels = Annotated[int, Field(ge=16, le=1024)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
+NO_TEACHER = "presets/no_teacher.txt"
+"""What `train.transfer.teacher` names where there is none: DVC depends on the file it names."""
+
 
 class Group(BaseModel):
     """A closed group of parameters: an unknown key is an error.
@@ -131,9 +134,12 @@ class Transfer(Training):
     frozen_blocks: int = Field(ge=0, description="leading blocks that keep their weights")
     freeze_epochs: int = Field(ge=0, description="epochs in which only the head learns")
     backbone_lr_factor: float = Field(gt=0, le=1, description="of lr, for the backbone")
-    teacher_share: float = Field(
-        ge=0, le=1, description="of the loss, from what scratch answers; labels have the rest"
+    teacher: str = Field(
+        min_length=1,
+        description="weights of a network to learn from beside labels, such as "
+        f"models/scratch/weights.safetensors, or {NO_TEACHER}",
     )
+    teacher_share: float = Field(gt=0, le=1, description="of the loss; labels have the rest")
     teacher_temperature: float = Field(
         gt=0, description="by which logits are divided for it; more than 1 makes answers softer"
     )

@@ -1,11 +1,25 @@
 """refit: train once more, on train and validation photos together, where that is wanted."""
 
+import shutil
 import sys
 from pathlib import Path
 
 from landmarks import environment, files, params
+from landmarks.errors import LandmarksError
 from landmarks.params import Scratch, Transfer
 from stages.runner import run
+
+
+def keep(chosen: Path, final: Path) -> None:
+    """Let the weights that validation chose be the final ones."""
+    try:
+        with files.replacing(final) as temporary:
+            shutil.copyfile(chosen, temporary)
+    except FileNotFoundError:
+        raise LandmarksError(
+            f"there is no weights file {chosen}",
+            hint="Run `dvc repro`, or `dvc pull` to fetch it from the storage.",
+        ) from None
 
 
 def again(cnn: str, settings: Scratch | Transfer, final: Path) -> None:
@@ -42,7 +56,7 @@ def main() -> None:
         # PyTorch is imported only then: it takes seconds.
         again(cnn, getattr(settings.train, cnn), final)
     else:
-        files.copy_weights(f"models/{cnn}/weights.safetensors", final)
+        keep(Path(f"models/{cnn}/weights.safetensors"), final)
         print(f"{cnn}: the weights stay as validation chose them (refit.{cnn} is false)")
 
 

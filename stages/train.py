@@ -12,13 +12,12 @@ from landmarks.data.store import PhotoStore
 from landmarks.distillation import Teacher
 from landmarks.errors import Terminated
 from landmarks.files import read_json, write_text
-from landmarks.params import Scratch, Transfer
+from landmarks.params import NO_TEACHER, Scratch, Transfer
 from landmarks.training import Trainer, TrainingData, fit, make_fabric
 from stages.runner import run
 
 SPLIT, NORMALIZATION = Path("data/split.csv"), Path("data/normalization.json")
 PHOTOS = Path("data/photos")
-TEACHER = Path("models/transfer/teacher.safetensors")
 
 
 def read_data() -> TrainingData:
@@ -38,20 +37,17 @@ def read_data() -> TrainingData:
     )
 
 
-def teacher_of(
-    settings: Scratch | Transfer, student: models.ModelInfo, weights: Path = TEACHER
-) -> Teacher | None:
+def teacher_of(settings: Scratch | Transfer, student: models.ModelInfo) -> Teacher | None:
     """Return what a network learns from beside labels, if that is wanted.
 
     Args:
         settings: of the network.
         student: what describes it.
-        weights: what the stage `teach` left.
     """
-    if isinstance(settings, Scratch) or not settings.teacher_share:
+    if isinstance(settings, Scratch) or settings.teacher == NO_TEACHER:
         return None
     share, temperature = settings.teacher_share, settings.teacher_temperature
-    return Teacher(weights, student, share=share, temperature=temperature)
+    return Teacher(settings.teacher, student, share=share, temperature=temperature)
 
 
 def launch(module: str, settings: Scratch | Transfer) -> None:
@@ -87,10 +83,10 @@ def run_of(
         stage: that trains it.
     """
     read = [SPLIT, NORMALIZATION, *PHOTOS.iterdir(), *inputs]
-    if isinstance(settings, Transfer) and settings.weights != "imagenet":
-        read.append(Path(settings.weights))
-    if isinstance(settings, Transfer) and settings.teacher_share:
-        read.append(TEACHER)
+    if isinstance(settings, Transfer):
+        read.append(Path(settings.teacher))
+        if settings.weights != "imagenet":
+            read.append(Path(settings.weights))
     read += checkpoint.modules("landmarks", "stages")
     run_hash = checkpoint.fingerprint(settings.model_dump(), read)
     return checkpoint.Checkpoint(f"{stage}-{cnn}", run_hash)

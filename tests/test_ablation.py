@@ -17,6 +17,7 @@ from small_training import settings_with, stripes
 from benchmarks import ablation
 from landmarks import params
 from landmarks.errors import LandmarksError
+from landmarks.params import NO_TEACHER
 from landmarks.training import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -186,13 +187,13 @@ def _elsewhere(tmp_path: Path) -> Path:
 
 
 def test_other_data_or_other_code_is_another_run(built: Path, tmp_path: Path) -> None:
-    first = ablation.fingerprint(built)
-    assert ablation.fingerprint(built) == first
+    first = ablation.fingerprint(built, NO_TEACHER)
+    assert ablation.fingerprint(built, NO_TEACHER) == first
     pixels = built / "data/photos/pixels.npy"
     stored = np.load(pixels)
     stored[0, 0, 0, 0] ^= 1
     np.save(pixels, stored)
-    assert ablation.fingerprint(built) != first
+    assert ablation.fingerprint(built, NO_TEACHER) != first
 
 
 def test_an_ingredient_that_does_not_exist_is_an_error(

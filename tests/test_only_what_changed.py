@@ -13,6 +13,7 @@ import pytest
 import stand_in
 from stand_in import Project
 
+from landmarks.params import NO_TEACHER
 from tools import preset
 
 REPORT = {"report"}
@@ -21,13 +22,11 @@ EVALUATE = {"evaluate@scratch", "evaluate@transfer"}
 EXPORT = {"export@scratch", "export@transfer"}
 CALIBRATE = {"calibrate@scratch", "calibrate@transfer"}
 REFIT = {"refit@scratch", "refit@transfer"}
-TRAIN = {"train@scratch", "teach", "train@transfer"}
+TRAIN = {"train@scratch", "train@transfer"}
 REFITTED = {"refit@scratch", "calibrate@scratch", "export@scratch", "evaluate@scratch"}
 SCRATCH = {"train@scratch"} | REFITTED
 REFITTED_TRANSFER = {one.replace("scratch", "transfer") for one in REFITTED}
 TRANSFER = {"train@transfer"} | REFITTED_TRANSFER
-# Scratch may teach transfer. Where it does not, `teach` leaves the same bytes, and all stops there.
-TAUGHT = {"teach"} | TRANSFER
 
 NOTHING: set[str] = set()
 SINCE_EVALUATE = EVALUATE | RELEASE
@@ -40,7 +39,7 @@ SINCE_SPLIT = {"split"} | SINCE_STATS
 SINCE_ATTRIBUTION = {"attribution"} | SINCE_SPLIT
 SINCE_DECODE = {"decode"} | SINCE_ATTRIBUTION
 ALL = {"download"} | SINCE_DECODE
-ONE_CNN = {"scratch": SCRATCH | TAUGHT | RELEASE, "transfer": TRANSFER | RELEASE}
+ONE_CNN = {"scratch": SCRATCH | RELEASE, "transfer": TRANSFER | RELEASE}
 
 PARAMETERS = [
     ("download.sample.seed", 2, ALL),
@@ -55,7 +54,8 @@ PARAMETERS = [
     ("train.transfer.backbone", "mobilenet_v3_large", ONE_CNN["transfer"]),
     ("train.transfer.weights_sha256", "0" * 64, ONE_CNN["transfer"]),
     ("train.transfer.label_smoothing", 0.0, ONE_CNN["transfer"]),
-    ("train.transfer.teacher_share", 0.7, TAUGHT | RELEASE),
+    ("train.transfer.teacher", "models/scratch/weights.safetensors", ONE_CNN["transfer"]),
+    ("train.transfer.teacher_share", 0.5, ONE_CNN["transfer"]),
     ("train.transfer.teacher_temperature", 3.0, ONE_CNN["transfer"]),
     ("refit.scratch", True, REFITTED | RELEASE),
     ("refit.transfer", True, REFITTED_TRANSFER | RELEASE),
@@ -100,7 +100,7 @@ FILES = [
     ("stages/decode.py", SINCE_DECODE),
     ("stages/train.py", SINCE_TRAIN),
     ("stages/refit.py", SINCE_REFIT),
-    ("stages/teach.py", TAUGHT | RELEASE),
+    (NO_TEACHER, ONE_CNN["transfer"]),
     ("stages/evaluate.py", SINCE_EVALUATE),
     ("stages/report.py", REPORT),
     ("catalogues/sample.csv", SINCE_EXPORT),

@@ -185,8 +185,7 @@ def test_the_stages_are_those_of_the_design(pipeline: dict[str, Stage]) -> None:
         for stage in ("train", "refit", "calibrate", "export", "evaluate")
         for cnn in ("scratch", "transfer")
     ]
-    single = {"download", "decode", "attribution", "split", "stats", "teach", "release", "report"}
-    expected = {*single, *both}
+    expected = {"download", "decode", "attribution", "split", "stats", *both, "release", "report"}
     assert expected <= set(pipeline)
 
 

@@ -16,6 +16,7 @@ from landmarks.locks import alone
 from stages import train
 
 ROOT = Path(__file__).resolve().parents[1]
+TEACHER = "teacher.safetensors"
 SCRIPT = Path(__file__).with_name("small_training.py")
 CNNS = ("scratch", "transfer")
 EPOCHS, STEPS = 3, 6  # of the small training
@@ -193,7 +194,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Files that a training of transfer reads, in the working folder. Only hashes matter here."""
     monkeypatch.chdir(tmp_path)
     found = [train.SPLIT, train.NORMALIZATION, train.PHOTOS / "photos.csv"]
-    found += [train.PHOTOS / "pixels.npy", Path("initial.safetensors")]
+    found += [train.PHOTOS / "pixels.npy", *map(Path, ("initial.safetensors", TEACHER))]
     for path in found:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("1")
@@ -203,7 +204,9 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_a_state_belongs_to_the_data_parameters_code_and_packages_of_its_run(
     inputs: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    settings = settings_with("transfer", weights="initial.safetensors", weights_sha256=None)
+    settings = settings_with(
+        "transfer", weights="initial.safetensors", weights_sha256=None, teacher=TEACHER
+    )
     code = tmp_path / "landmarks.py"
     code.write_text("")
     monkeypatch.setattr(checkpoint, "modules", lambda *_: [code])

@@ -25,7 +25,7 @@ def _tools(project: Project) -> None:
     from conftest import ROOT
 
     shutil.copytree(ROOT / "tools", project.folder / "tools")
-    shutil.copytree(ROOT / "presets", project.folder / "presets")
+    shutil.copytree(ROOT / "presets", project.folder / "presets", dirs_exist_ok=True)
 
 
 def preset(id: str, *options: str) -> Case:

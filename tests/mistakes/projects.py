@@ -17,6 +17,7 @@ from conftest import ROOT
 from mistakes.running import Done, Running, Setting
 from PIL import Image
 
+from landmarks.params import NO_TEACHER
 from tools.preset import set_value
 
 CLASSES = ("00.Arch", "01.Mill", "02.Tower")
@@ -161,6 +162,8 @@ def new_project(folder: Path) -> Project:
     (folder / "places.csv").write_text(CATALOGUE, encoding="utf-8")
     pack(folder / "photos.zip", good_members())
     shutil.copy(ROOT / "presets/backbones/sample.safetensors", folder / "backbone.safetensors")
+    (folder / NO_TEACHER).parent.mkdir()
+    shutil.copy(ROOT / NO_TEACHER, folder / NO_TEACHER)
     return Project(folder)
 
 

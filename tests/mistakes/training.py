@@ -17,7 +17,6 @@ REFIT, CALIBRATE = ("stages.refit", "scratch"), ("stages.calibrate", "scratch")
 EXPORT = ("stages.export", "scratch")
 EVALUATE, RELEASE = ("stages.evaluate", "scratch"), ("stages.release",)
 TRAINED = "models/scratch/weights.safetensors"
-TEACHER = "models/transfer/teacher.safetensors"
 # Where torchvision would download from: a proxy that is not there.
 _OFFLINE = Setting(environment={"https_proxy": "http://127.0.0.1:9", "TORCH_HOME": "../torch"})
 
@@ -88,16 +87,6 @@ def flip(name: str) -> Spoil:
     return at(name, change)
 
 
-def taught(spoil: Spoil) -> Spoil:
-    """Spoil a project whose parameters ask for scratch as a teacher."""
-
-    def both(project: Project) -> None:
-        project.params({"train.transfer.teacher_share": 0.7})
-        spoil(project)
-
-    return both
-
-
 def refitted(spoil: Spoil) -> Spoil:
     """Spoil a project whose parameters ask for the last training."""
 
@@ -155,8 +144,8 @@ TRAINING = (
         _OFFLINE,
         again=False,
     ),
-    train("teacher-missing", taught(lambda project: None), ("stages.teach",)),
-    train("teacher-empty", taught(lambda project: project.path(TEACHER).touch())),
+    train("teacher-missing", setting("train.transfer.teacher", TRAINED)),
+    train("teacher-table", setting("train.transfer.teacher", "data/split.csv")),
     train("diverges", setting("train.scratch.lr", 1e30), SCRATCH),
     train("memory", setting("train.scratch.width", 80000), SCRATCH),
     train("no-cnn", lambda project: None, ("stages.train",)),

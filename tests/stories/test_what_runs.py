@@ -48,11 +48,7 @@ def test_changing_back_to_an_old_parameter_trains_nothing(built: Clone, tmp_path
     before = weights.read_bytes()
     change(clone, "params.yaml", "label_smoothing: 0.1", "label_smoothing: 0.2")
     stages = ("train", "refit", "calibrate", "export", "evaluate")
-    # `teach` looks whether scratch is wanted as a teacher. It is not, so transfer stays as it is.
-    ran = repro(clone)
-    assert sorted(ran) == sorted(
-        ["teach", *(f"{stage}@scratch" for stage in stages), "release", "report"]
-    )
+    assert repro(clone) == [*(f"{stage}@scratch" for stage in stages), "release", "report"]
     assert weights.read_bytes() != before
     clone.run("git", "checkout", "--", "params.yaml")
     assert repro(clone) == []
@@ -68,13 +64,14 @@ def test_whom_scratch_teaches_is_trained_anew_with_it(built: Clone, tmp_path: Pa
     def train() -> list[str]:
         return repro(clone, "train@transfer")
 
-    change(clone, "params.yaml", "teacher_share: 0.0", "teacher_share: 0.7")
-    assert train() == ["teach", "train@transfer"]
+    none, scratch = "teacher: presets/no_teacher.txt", "teacher: models/scratch/weights.safetensors"
+    change(clone, "params.yaml", none, scratch)
+    assert train() == ["train@transfer"]
     taught = weights.read_bytes()
     assert taught != alone
     change(clone, "params.yaml", "label_smoothing: 0.1", "label_smoothing: 0.2")
-    assert train() == ["train@scratch", "teach", "train@transfer"]
+    assert train() == ["train@scratch", "train@transfer"]
     assert weights.read_bytes() not in (alone, taught)
-    change(clone, "params.yaml", "teacher_share: 0.7", "teacher_share: 0.0")
-    assert train() == ["teach"]
+    change(clone, "params.yaml", scratch, none)
+    assert train() == []
     assert weights.read_bytes() == alone
