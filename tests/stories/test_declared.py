@@ -106,9 +106,6 @@ def traced(built: Clone, strace: None, tmp_path_factory: pytest.TempPathFactory)
         other = clone.copy(top / f"release of {cnn}, refit")
         _set(other, "release.model", cnn)
         _set(other, f"refit.{cnn}", "true")
-        if cnn == "transfer":
-            _set(other, "train.transfer.teacher", "models/scratch/weights.safetensors")
-            run("train@transfer", other)
         for name in (f"refit@{cnn}", f"calibrate@{cnn}", "release"):
             run(name, other)
     other = clone.copy(top / "own photos")
