@@ -33,6 +33,10 @@ EARLIER = {f"refit@{cnn}": {f"train.{cnn}.patience"} for cnn in ("scratch", "tra
 """Parameters that a stage obeys through what an earlier one made of them: how long `train` goes on
 decides which epoch is best, and so how long `refit` does. These and no others, and none read."""
 
+UNTAUGHT = {"train.transfer.teacher_share", "train.transfer.teacher_temperature"}
+for _stage in ("train@transfer", "refit@transfer"):  # the presets name no teacher
+    EARLIER[_stage] = EARLIER.get(_stage, set()) | UNTAUGHT
+
 
 @dataclass(frozen=True)
 class Traced:
