@@ -5,6 +5,7 @@ is no excuse for a gap or an excess: the stages run with that setting too, and b
 """
 
 import hashlib
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -29,13 +30,18 @@ FINGERPRINT = {"export@scratch", "export@transfer"}
 """Stages that use parameters by handing them out: model.json tells the hash of them all."""
 
 
-EARLIER = {f"refit@{cnn}": {f"train.{cnn}.patience"} for cnn in ("scratch", "transfer")}
-"""Parameters that a stage obeys through what an earlier one made of them: how long `train` goes on
-decides which epoch is best, and so how long `refit` does. These and no others, and none read."""
+TAUGHT = ", taught"
+"""Ends the names of stages that run with a teacher: they depend on it then, so they count apart."""
 
-UNTAUGHT = {"train.transfer.teacher_share", "train.transfer.teacher_temperature"}
-for _stage in ("train@transfer", "refit@transfer"):  # the presets name no teacher
-    EARLIER[_stage] = EARLIER.get(_stage, set()) | UNTAUGHT
+_TEACHING = {"train.transfer.teacher_share", "train.transfer.teacher_temperature"}
+IDLE = {
+    "refit@scratch": {"train.scratch.patience"},
+    "train@transfer": _TEACHING,
+    "refit@transfer": {"train.transfer.patience"} | _TEACHING,
+    "refit@transfer" + TAUGHT: {"train.transfer.patience"},
+}
+"""Parameters that a stage declares and does not read, these and no others. `refit` obeys patience
+by way of `train`, where it decides which epoch is best; without a teacher nobody listens to one."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +103,13 @@ def traced(built: Clone, strace: None, tmp_path_factory: pytest.TempPathFactory)
     pipeline = stages(clone.folder)
     seen: dict[str, Seen] = {}
 
-    def run(name: str, where: Clone) -> None:
+    def run(name: str, where: Clone, variant: str = "") -> None:
         for out in pipeline[name].outs:  # as DVC does
             path = where.folder / out
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         found = trace.run(where, top / f"{where.folder.name}-{name}", pipeline[name].cmd)
-        seen[name] = seen[name] | found if name in seen else found
+        counted = name + variant
+        seen[counted] = seen[counted] | found if counted in seen else found
 
     for name in pipeline:
         run(name, clone)
@@ -116,6 +123,14 @@ def traced(built: Clone, strace: None, tmp_path_factory: pytest.TempPathFactory)
     _own_photos(other, top)
     for name in ("download", "decode", "attribution", "split"):
         run(name, other)
+    for refit in ("false", "true"):
+        other = clone.copy(top / f"taught, refit {refit}")
+        _set(other, "train.transfer.teacher", "models/scratch/weights.safetensors")
+        _set(other, "refit.transfer", refit)
+        taught = stages(other.folder)
+        run("refit@transfer", other, TAUGHT)
+    run("train@transfer", other, TAUGHT)
+    pipeline |= {name + TAUGHT: taught[name] for name in ("train@transfer", "refit@transfer")}
     params = yaml.safe_load((clone.folder / "params.yaml").read_text(encoding="utf-8"))
     return Traced(clone, pipeline, seen, params)
 
@@ -123,7 +138,7 @@ def traced(built: Clone, strace: None, tmp_path_factory: pytest.TempPathFactory)
 def _set(clone: Clone, key: str, value: str) -> None:
     path = clone.folder / "params.yaml"
     text = preset.set_value(path.read_text(encoding="utf-8"), key, value)
-    text = text.replace("'true'", "true")
+    text = re.sub("'(true|false)'", r"\1", text)
     path.write_text(text, encoding="utf-8")
 
 
@@ -198,7 +213,7 @@ def test_every_parameter_that_a_stage_declares_is_used(traced: Traced) -> None:
     for name, seen in traced.seen.items():
         used = seen.params | (seen.dumped if name in FINGERPRINT else frozenset())
         idle = traced.covered(name) - used
-        if idle != EARLIER.get(name, set()):
+        if idle != IDLE.get(name, set()):
             excess[name] = sorted(idle)
     assert not excess, (
         "never read, though in params of dvc.yaml, or excused without need:\n"
