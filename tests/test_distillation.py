@@ -85,6 +85,24 @@ def test_a_teacher_answers_as_its_network_does_and_learns_nothing(teacher: Path)
     assert not any(parameter.requires_grad for parameter in asked.parameters())
 
 
+def test_who_answers_as_the_teacher_is_left_alone_at_any_temperature(teacher: Path) -> None:
+    """No gradient where both agree; elsewhere one of much the same size, as Hinton et al. show."""
+    info = models.load_weights(teacher)[1]
+    torch.manual_seed(5)
+    told, own = torch.randn(2, 8, len(info.classes)) * 0.5
+    sizes = []
+    for temperature in (5.0, 50.0):
+        asked = Teacher(teacher, info, share=1.0, temperature=temperature)
+        answers = (told / temperature).softmax(1)
+        for logits, agree in ((told, True), (own, False)):
+            learner = logits.clone().requires_grad_()
+            asked.blend(torch.tensor(9.0), learner, answers).backward()
+            assert learner.grad is not None
+            assert (learner.grad.abs().max() < 1e-5) == agree
+            sizes.append(float(learner.grad.norm()))
+    assert 0.8 < sizes[1] / sizes[3] < 1.25
+
+
 def test_a_teacher_of_other_landmarks_is_refused(teacher: Path, tmp_path: Path) -> None:
     info = models.load_weights(teacher)[1]
     other = info.model_copy(update={"classes": ["a", "b", "c"]})
