@@ -106,6 +106,14 @@ def test_every_stage_declares_the_modules_it_imports_and_no_other(
     assert not excess, "in deps of dvc.yaml but never imported:\n" + yaml.safe_dump(excess)
 
 
+def test_the_lock_file_records_the_stages_there_are_and_no_other(
+    pipeline: dict[str, Stage],
+) -> None:
+    """DVC leaves the record of a stage that dvc.yaml no longer has."""
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))
+    assert set(lock["stages"]) == set(pipeline)
+
+
 def test_the_walk_sees_imports_inside_functions_and_of_packages(tmp_path: Path) -> None:
     (tmp_path / "stages").mkdir()
     (tmp_path / "landmarks/data").mkdir(parents=True)
