@@ -20,6 +20,10 @@ _LEAKS = (
     "MPLBACKEND",
 )
 
+first_on_path: list[Path] = []
+"""Folders of programs that all clones find before those of `PROGRAMS`: see warming.py."""
+PROGRAMS = Path(sys.executable).parent
+
 
 @dataclass(frozen=True)
 class Clone:
@@ -40,7 +44,7 @@ class Clone:
         kept = {key: value for key, value in os.environ.items() if key not in _LEAKS}
         own = {
             "HOME": str(self.home),
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join(map(str, (*first_on_path, PROGRAMS, os.environ["PATH"]))),
             "GIT_CONFIG_NOSYSTEM": "1",
             "DVC_NO_ANALYTICS": "1",
             "LANDMARKS_DEVICE": "cpu",
@@ -79,7 +83,7 @@ class Clone:
 
     def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `python -m ARGUMENTS` in the clone."""
-        return self.run(sys.executable, "-m", *arguments, check=check)
+        return self.run("python", "-m", *arguments, check=check)
 
     def commit(self) -> None:
         """Put everything that Git does not ignore into a commit."""

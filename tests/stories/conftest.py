@@ -3,10 +3,12 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stories.clone import Clone
+from stories import warming
+from stories.clone import Clone, first_on_path
 
 from landmarks.locks import alone
 from tools.preset import set_value
@@ -75,6 +77,21 @@ def _build(clone: Clone) -> None:
     clone.run("dvc", "repro")
     clone.commit()
     clone.run("dvc", "push")
+
+
+@pytest.fixture(scope="session")
+def warm_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
+    """The folder of the programs that start at once."""
+    with warming.programs(tmp_path_factory.mktemp("warm")) as folder:
+        yield [folder]
+
+
+@pytest.fixture(scope="module")
+def warm(warm_programs: list[Path]) -> Iterator[None]:
+    """Have `python` and `dvc` in the clones of a module's stories start at once: see warming.py."""
+    first_on_path[:] = warm_programs
+    yield
+    first_on_path.clear()
 
 
 @pytest.fixture(scope="session")

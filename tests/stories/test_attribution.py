@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +13,7 @@ from stories.repro import repro
 
 from landmarks import files
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.usefixtures("warm")]
 
 BY_SA, BY_NC = (f"https://creativecommons.org/licenses/{kind}/3.0/" for kind in ("by-sa", "by-nc"))
 
@@ -55,7 +54,7 @@ def test_authors_come_to_the_report_and_the_model_and_licences_go(
     counts |= {"unknown": 1} if 0 in train else {}
     card = json.loads((model / "model.json").read_text())
     assert card["learned_from"] == {"photos": len(train), "authors": 7, "licences": counts}
-    clone.run(sys.executable, "-m", "stages.report")
+    clone.python("stages.report")
     page = Page((clone.folder / "metrics/report.html").read_text(encoding="utf-8"))
     assert len([one for one in page.ids if one.startswith("credit-")]) > 40
     inner = {link.removeprefix("#") for link in page.links if link.startswith("#")}
@@ -63,7 +62,7 @@ def test_authors_come_to_the_report_and_the_model_and_licences_go(
 
     # Without the photos that no shop may use.
     path.write_text(path.read_text().replace("licences: []", "licences: [CC BY-NC*, MIT]", 1))
-    said = clone.run(sys.executable, "-m", "stages.split").stdout
+    said = clone.python("stages.split").stdout
     gone = pd.read_csv(clone.folder / "data/split.csv").query("role == 'dropped'")
     assert set(gone["id"]) >= {row for row in range(1, len(split)) if row % 10 == 0}
     assert re.search(r"\d+ licence excluded: `CC BY-NC\*`", said)

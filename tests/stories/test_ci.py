@@ -11,6 +11,8 @@ from stories.test_experiments import changed
 from stories.test_remotes import point
 from stories.test_versions import WHO, storage_of
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from stories.clone import Clone
 from stories.cut import cut
 from stories.storages import Storage
 from stories.test_remotes import point, tell
+
+pytestmark = pytest.mark.usefixtures("warm")
 
 MODEL = "models/landmarks/landmarks.onnx"
 HALF = quick.NOISE // 2
@@ -171,9 +174,9 @@ def test_a_storage_that_dies_in_the_middle_of_a_pull(
 
 
 def small_files(clone: Clone, *command: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command where no file can grow beyond half the model, as on a full disk."""
-    kilobytes = str(HALF // 1024)
-    return clone.run("bash", "-c", 'ulimit -f "$0"; exec "$@"', kilobytes, *command, check=False)
+    """Run a module where no file can grow beyond half the model, as on a full disk."""
+    limited = ("bash", "-c", 'ulimit -f "$0"; exec "$@"', str(HALF // 1024))
+    return clone.run(*limited, sys.executable, "-m", *command, check=False)
 
 
 def test_a_full_disk_here_and_in_the_storage(project: Clone, photo: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from stories.clone import Clone
 from stories.test_remotes import point
 from stories.test_versions import WHO, storage_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm")]
 DOCS = Path(__file__).resolve().parents[2] / "docs/experiments.md"
 
 

@@ -15,6 +15,8 @@ from landmarks.data.sample.integer import Stream
 from landmarks.errors import LandmarksError
 from tools import own
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = (0, 6, 12)
 """Landmarks of the sample that look nothing alike."""
@@ -43,8 +45,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_folder_becomes_a_model_with_a_catalogue(photos: Path, tmp_path: Path) -> None:
-    # One thread: on a busy machine two wait for each other.
-    clone = Clone(tmp_path / "project", tmp_path / "home", {"OMP_NUM_THREADS": "1"})
+    clone = Clone(tmp_path / "project", tmp_path / "home")
     clone.home.mkdir()
     quick.copy_files(clone.folder)
     (clone.folder / "dvc.lock").unlink(missing_ok=True)

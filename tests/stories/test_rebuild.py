@@ -8,7 +8,7 @@ from stories.clone import Clone
 from stories.repro import repro
 
 # The first story builds the clone; the time is for machines that do other things besides.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.usefixtures("warm")]
 
 
 def test_the_build_leaves_both_cnns_and_the_release(built: Clone) -> None:

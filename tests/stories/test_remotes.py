@@ -10,6 +10,8 @@ from stories import quick, storages
 from stories.clone import Clone
 from stories.storages import SECRET, Storage
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs/storage.md"
 

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
 from typing import Any
@@ -16,7 +15,7 @@ from PIL import Image
 from small_report import CNNS, Page
 from stories.clone import Clone
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.usefixtures("warm")]
 
 PAGE = "metrics/report.html"
 LIMIT_MB = 8
@@ -155,6 +154,6 @@ def test_the_same_page_is_made_again(built: Clone, page: Page) -> None:
     path = built.folder / PAGE
     before, mode = path.read_bytes(), path.stat().st_mode
     path.unlink()
-    again.run(sys.executable, "-m", "stages.report")
+    again.python("stages.report")
     assert path.read_bytes() == before
     path.chmod(mode)

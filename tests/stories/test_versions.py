@@ -17,6 +17,8 @@ from landmarks import Predictor
 from landmarks.errors import LandmarksError
 from tools import release
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 WHO = {
     "GIT_AUTHOR_NAME": "story",
     "GIT_AUTHOR_EMAIL": "story@localhost",

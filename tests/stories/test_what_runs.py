@@ -11,7 +11,7 @@ from stories.clone import Clone
 from stories.repro import repro
 
 # The first story builds the clone; the time is for machines that do other things besides.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.usefixtures("warm")]
 
 BOTH = ("scratch", "transfer")
 
