@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,11 @@ TINY = {
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def built(tmp_path_factory: pytest.TempPathFactory, warm_programs: list[Path]) -> Clone:
     """A clone at a path with a space where the small sample is built, committed and pushed.
 
     Nobody changes it: a story that does takes a copy. Processes that test together share it.
+    It is built by programs that start at once; test_same_each_time.py builds the same for real.
     """
     base = tmp_path_factory.getbasetemp()
     top = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "stories"
@@ -47,9 +49,21 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     with alone(top / "lock", "the sample of the stories"):
         if not whole.exists():
             assert not clone.folder.exists(), "another process could not build it"
-            _build(clone)
+            with found_first(warm_programs):
+                _build(clone)
             whole.touch()
     return clone
+
+
+@contextmanager
+def found_first(folders: list[Path]) -> Iterator[None]:
+    """Have all clones find the programs in these folders first."""
+    before = list(first_on_path)
+    first_on_path[:] = folders
+    try:
+        yield
+    finally:
+        first_on_path[:] = before
 
 
 def _build(clone: Clone) -> None:
@@ -89,9 +103,8 @@ def warm_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Pat
 @pytest.fixture(scope="module")
 def warm(warm_programs: list[Path]) -> Iterator[None]:
     """Have `python` and `dvc` in the clones of a module's stories start at once: see warming.py."""
-    first_on_path[:] = warm_programs
-    yield
-    first_on_path.clear()
+    with found_first(warm_programs):
+        yield
 
 
 @pytest.fixture(scope="session")

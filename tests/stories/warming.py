@@ -7,7 +7,8 @@ module in question, with the folder, environment, streams, signals and exit stat
 modules of the project are the clone's, read anew each time.
 
 What is no module, or has other variables of those that an interpreter reads when it starts, starts
-for real. So does all in stories about processes, and the build that other stories take copies of.
+for real. So does all in stories about processes; one of them builds everything and compares the
+bytes with those of a build by forks (test_same_each_time.py).
 """
 
 import json
