@@ -170,6 +170,16 @@ def test_doctor_finds_native_bf16_in_the_processors_flags() -> None:
     assert doctor.cpu_bf16("flags : fpu avx512f").state == "note"
 
 
+def test_doctor_says_how_threads_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert doctor.threads in doctor.CHECKS
+    assert doctor.threads().state == "ok" and "spin" in doctor.threads().found
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    asleep = doctor.threads()
+    assert asleep.state == "note" and "sleep" in asleep.found
+    assert "unset OMP_WAIT_POLICY" in asleep.advice
+
+
 def test_doctor_says_which_preset_and_which_key_is_wrong(root: Path) -> None:
     shutil.copy(root / "presets/landmarks50.yaml", root / "params.yaml")
     assert "presets/landmarks50.yaml" in doctor.parameters(root).found
