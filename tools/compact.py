@@ -252,7 +252,12 @@ def compact(
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.compact", description=__doc__)
-    parser.add_argument("--precision", choices=PRECISIONS, required=True)
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        required=True,
+        help="float16 halves the file; int8 makes it a third and, on a processor with VNNI, faster",
+    )
     parser.add_argument("--model", type=Path, default=Path("models/landmarks"))
     parser.add_argument("--data", type=Path, default=Path("data"), help="that it was trained on")
     parser.add_argument("--to", type=Path, help="a new folder; MODEL-PRECISION by default")
