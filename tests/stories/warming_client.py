@@ -15,6 +15,8 @@ READ_AT_START = (
 )
 """How variables begin that an interpreter or a library reads when it starts."""
 
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main(settings_file: str, program: str, *arguments: str) -> int:
     with open(settings_file, encoding="utf-8") as file:
@@ -34,11 +36,12 @@ def main(settings_file: str, program: str, *arguments: str) -> int:
         socket.send_fds(line, [len(message).to_bytes(4, "big")], [0, 1, 2])
         line.sendall(message)
         process = _number(line)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in FORWARDED:
             signal.signal(number, lambda number, frame: os.kill(process, number))
         status = _number(line)
-    if status < 0:  # of a signal
-        signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
+    if status < 0:  # a signal ended it, so it ends this one, too
+        if -status in FORWARDED:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
 
