@@ -2,11 +2,13 @@
 
 import signal
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from stories.clone import PROGRAMS, Clone
+from stories.warming import programs
 
 pytestmark = pytest.mark.usefixtures("warm")
 
@@ -68,6 +70,19 @@ def test_what_a_fork_starts_is_a_fork(clone: Clone) -> None:
     start = "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'said', 'inner'])\n"
     (clone.folder / "outer.py").write_text(start)
     assert "imported ['dvc', 'torch']" in clone.python("outer").stdout
+
+
+def test_a_fork_whose_client_was_killed_is_no_reason_to_wait(clone: Clone, tmp_path: Path) -> None:
+    (clone.folder / "slow.py").write_text("import time\nprint(flush=True)\ntime.sleep(90)\n")
+    (tmp_path / "server").mkdir()
+    with programs(tmp_path / "server") as place:
+        command, env = [str(place / "python"), "-m", "slow"], clone.environment()
+        with subprocess.Popen(command, cwd=clone.folder, env=env, stdout=subprocess.PIPE) as client:
+            assert client.stdout
+            client.stdout.readline()
+            client.kill()
+        killed = time.monotonic()
+    assert time.monotonic() - killed < 45
 
 
 def test_dvc_is_dvc(clone: Clone) -> None:

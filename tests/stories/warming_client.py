@@ -15,8 +15,6 @@ READ_AT_START = (
 )
 """How variables begin that an interpreter or a library reads when it starts."""
 
-FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 
 def main(settings_file: str, program: str, *arguments: str) -> int:
     with open(settings_file, encoding="utf-8") as file:
@@ -35,12 +33,12 @@ def main(settings_file: str, program: str, *arguments: str) -> int:
         message = json.dumps({**job, "python": settings["python"]}).encode()
         socket.send_fds(line, [len(message).to_bytes(4, "big")], [0, 1, 2])
         line.sendall(message)
-        process = _number(line)
-        for number in FORWARDED:
-            signal.signal(number, lambda number, frame: os.kill(process, number))
-        status = _number(line)
+        content = line.recv(4, socket.MSG_WAITALL)
+    if len(content) < 4:
+        raise SystemExit("error: the server that programs of stories are forks of has ended")
+    status = int.from_bytes(content, "big", signed=True)
     if status < 0:  # a signal ended it, so it ends this one, too
-        if -status in FORWARDED:
+        if -status != signal.SIGKILL:
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
@@ -48,13 +46,6 @@ def main(settings_file: str, program: str, *arguments: str) -> int:
 
 def _at_start(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}
-
-
-def _number(line: socket.socket) -> int:
-    content = line.recv(4, socket.MSG_WAITALL)
-    if len(content) < 4:
-        raise SystemExit("error: the server that programs of stories are forks of has ended")
-    return int.from_bytes(content, "big", signed=True)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ LIBRARIES = (
 
 
 def serve(address: str) -> None:
-    """Fork for each client, tell it the number of the process, and at last how that ended."""
+    """Fork for each client, and tell it how the fork ended."""
     chooser = selectors.DefaultSelector()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
@@ -39,6 +39,8 @@ def serve(address: str) -> None:
         while True:
             for key, _ in chooser.select():
                 if key.fileobj is sys.stdin:
+                    for left in multiprocessing.active_children():  # whose client was killed
+                        left.kill()
                     return
                 if key.fileobj is listener:
                     line, _ = listener.accept()
@@ -48,9 +50,9 @@ def serve(address: str) -> None:
                     process, line = key.data
                     chooser.unregister(key.fd)
                     process.join()
-                    _tell(line, process.exitcode)
+                    with line, contextlib.suppress(OSError):  # the client may have been killed
+                        line.sendall(process.exitcode.to_bytes(4, "big", signed=True))
                     process.close()
-                    line.close()
 
 
 def _start(line: socket.socket) -> ForkProcess:
@@ -61,14 +63,7 @@ def _start(line: socket.socket) -> ForkProcess:
     process.start()
     for stream in streams:
         os.close(stream)
-    _tell(line, process.pid)
     return process
-
-
-def _tell(line: socket.socket, number: int | None) -> None:
-    assert number is not None
-    with contextlib.suppress(OSError):  # the client may have been killed
-        line.sendall(number.to_bytes(4, "big", signed=True))
 
 
 def _become(job: dict[str, Any], streams: list[int]) -> None:
@@ -89,6 +84,7 @@ def _become(job: dict[str, Any], streams: list[int]) -> None:
 
 if __name__ == "__main__":
     del sys.path[0]  # the folder of this file
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, who end this
     for library in LIBRARIES:
         importlib.import_module(library)
     gc.collect()
