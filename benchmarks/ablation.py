@@ -16,9 +16,10 @@ import yaml
 from benchmarks.speed import machine
 from landmarks import checkpoint, files, models, params
 from landmarks.errors import LandmarksError, run
+from landmarks.fitting import fit
 from landmarks.locks import alone
 from landmarks.params import NO_TEACHER, Scratch, Transfer
-from landmarks.training import Trainer, TrainingData, fit, make_fabric
+from landmarks.training import Trainer, TrainingData, make_fabric
 from stages.train import read_data, teacher_of
 from tools.collect_results import CNNS, RECIPE, ROOT, preset_name
 

@@ -15,12 +15,17 @@ from landmarks import inference, models
 from landmarks.errors import LandmarksError
 from landmarks.models import ModelInfo
 
+STRIDE = 32
+"""Pixels of a crop's side for each cell of a CNN's last map. A side that is a little beyond a
+multiple adds a row and a column of hardly anything but padding."""
+
 
 class Teacher(nn.Module):
     """A trained network that another one learns from.
 
     What a crop shows must have the size that the teacher knows, so a crop gets to it as much
-    smaller as its photos were in validation, beside the student's. None is made larger.
+    smaller as its photos were in validation, beside the student's, to the nearest multiple of
+    `STRIDE`. None is made larger.
 
     Args:
         weights: a file that `models.save_weights` wrote.
@@ -52,7 +57,8 @@ class Teacher(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """Map crops, float32 (N, 3, s, s), normalised, to probabilities, float32 (N, C)."""
         if self.scale < 1:
-            side = round(crops.shape[-1] * self.scale)
+            cells = max(1, round(crops.shape[-1] * self.scale / STRIDE))
+            side = min(cells * STRIDE, crops.shape[-1])
             crops = F.interpolate(
                 crops, [side, side], mode="bilinear", align_corners=False, antialias=True
             )

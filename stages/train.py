@@ -12,8 +12,9 @@ from landmarks.data.store import PhotoStore
 from landmarks.distillation import Teacher
 from landmarks.errors import Terminated
 from landmarks.files import read_json, write_text
+from landmarks.fitting import fit
 from landmarks.params import NO_TEACHER, Scratch, Transfer
-from landmarks.training import Trainer, TrainingData, fit, make_fabric
+from landmarks.training import Trainer, TrainingData, make_fabric
 from stages.runner import run
 
 SPLIT, NORMALIZATION = Path("data/split.csv"), Path("data/normalization.json")

@@ -28,7 +28,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from landmarks import environment, files, models, params, training  # noqa: E402
+from landmarks import environment, files, fitting, models, params, training  # noqa: E402
 from landmarks.checkpoint import Checkpoint  # noqa: E402
 from landmarks.locks import alone  # noqa: E402
 
@@ -82,12 +82,12 @@ def stripes(photos: int = 144, size: int = 40) -> training.TrainingData:
 
 def train(
     settings: params.Scratch | params.Transfer, checkpoint: Checkpoint
-) -> tuple[training.Fitted, models.ModelInfo | None]:
+) -> tuple[fitting.Fitted, models.ModelInfo | None]:
     """Train on the stripes and return the result and what describes the network."""
     data = stripes()
     fabric = training.make_fabric(settings)
     network, info, new = models.create(settings, data.classes, data.mean, data.std)
-    fitted = training.fit(training.Trainer(fabric, network, settings, data, new=new), checkpoint)
+    fitted = fitting.fit(training.Trainer(fabric, network, settings, data, new=new), checkpoint)
     return fitted, info if fabric.is_global_zero else None
 
 
