@@ -173,7 +173,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise LandmarksError(
             f"`landmarks serve` needs {error.name}, which is not installed",
-            hint='`pip install "landmarks[app]"` brings what it needs.',
+            hint='`pip install ".[app]"` in the project brings what it needs.',
         ) from None
     server.serve(settings.load(model=model, host=host, port=port))
 

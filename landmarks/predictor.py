@@ -274,7 +274,7 @@ def _torchscript_forward(content: bytes, threads: int | None, path: Path) -> _Fo
     except ImportError as error:
         raise LandmarksError(
             "the runtime torchscript needs PyTorch, which is not installed",
-            hint='Use the runtime onnx, or `pip install "landmarks[train]"`.',
+            hint='Use the runtime onnx, or `pip install ".[train]"` in the project.',
         ) from error
     if threads is not None:
         torch.set_num_threads(threads)

@@ -104,7 +104,7 @@ def test_without_the_extra_one_line_says_what_to_install() -> None:
     assert done.returncode == 1
     assert re.fullmatch(
         r"error: `landmarks serve` needs \w+, which is not installed\. "
-        r'`pip install "landmarks\[app\]"` brings what it needs\.\n',
+        r'`pip install "\.\[app\]"` in the project brings what it needs\.\n',
         done.stderr,
     ), done.stderr
 

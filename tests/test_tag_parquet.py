@@ -56,5 +56,5 @@ def test_without_pyarrow_it_is_said_before_anything_is_done(library: Library) ->
     assert done.returncode == 1 and not table.exists()
     assert done.stderr == (
         "error: --parquet needs pyarrow, which is not installed. Type `pip install "
-        '"landmarks[scale]"`, or ask for --csv or --json.\n'
+        '".[scale]"` in the project, or ask for --csv or --json.\n'
     )

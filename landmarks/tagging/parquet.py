@@ -29,7 +29,7 @@ def check() -> None:
     except ImportError as error:
         raise LandmarksError(
             "--parquet needs pyarrow, which is not installed",
-            hint='Type `pip install "landmarks[scale]"`, or ask for --csv or --json.',
+            hint='Type `pip install ".[scale]"` in the project, or ask for --csv or --json.',
         ) from error
 
 

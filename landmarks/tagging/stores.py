@@ -12,7 +12,7 @@ from typing import Any
 from landmarks import files
 from landmarks.errors import LandmarksError
 
-SCALE = '`pip install "landmarks[scale]"` brings what it needs.'
+SCALE = '`pip install ".[scale]"` in the project brings what it needs.'
 """The hint of whatever the plain installation lacks."""
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
