@@ -158,7 +158,8 @@ def test_without_fsspec_or_ray_it_is_said_what_brings_them(library: Library) -> 
         command = [sys.executable, "-c", script, "tag", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ.copy())
         assert done.returncode == 1 and f"needs {missing}, which is not installed" in done.stderr
-        assert done.stderr.endswith('`pip install ".[scale]"` in the project brings what it needs.\n')
+        hint = '`pip install ".[scale]"` in the project brings what it needs.\n'
+        assert done.stderr.endswith(hint)
 
 
 def test_a_table_that_cannot_be_put_leaves_the_old_one(
