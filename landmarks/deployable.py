@@ -20,6 +20,7 @@ from landmarks import files, known, models
 from landmarks.backbones import BACKBONES
 from landmarks.card import KNOWN_THRESHOLD, ONNX, OUTPUTS, TORCHSCRIPT
 from landmarks.errors import LandmarksError
+from landmarks.exemplars import with_exemplars
 from landmarks.inference import Normalized, folded
 
 INPUT = "pixels"
@@ -67,7 +68,7 @@ class Deployable(nn.Module):
         info: of the network.
         calibration: `mirror` (see `Normalized`), `temperature`, by which logits are divided (Guo et
             al. 2017, arXiv:1706.04599), and `known` (see `landmarks.unknown`).
-        statistics: of the classes.
+        statistics: of the classes, and exemplars where there are any.
     """
 
     def __init__(
@@ -78,7 +79,8 @@ class Deployable(nn.Module):
         statistics: known.Statistics,
     ) -> None:
         super().__init__()
-        body, self.classifier = known.split_head(network)
+        body, classifier = known.split_head(network)
+        self.classifier = with_exemplars(classifier, statistics)
         mirror = bool(calibration["mirror"])
         self.features = Normalized(body, info.input_size, info.mean, info.std, mirror=mirror)
         self.temperature = float(calibration["temperature"])

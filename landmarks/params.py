@@ -190,6 +190,10 @@ class Calibrate(Group):
     """From logits to confidence."""
 
     mirror: bool = Field(description="answer with the mean of a photo and its mirror image")
+    exemplars: bool = Field(
+        description="compare each photo with the train photos, beside the classifier; see "
+        "landmarks.exemplars"
+    )
     temperature: bool = Field(description="fit one temperature on the validation rows")
     known: Literal[
         "best",

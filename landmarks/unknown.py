@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from landmarks import metrics, thresholds
 from landmarks.calibration import calibrate
+from landmarks.exemplars import exemplars, with_exemplars
 from landmarks.known import METHODS, Statistics, score, statistics
 from landmarks.metrics import Kinds, Scores
 from landmarks.params import Calibrate
@@ -85,13 +86,29 @@ class Fitted:
 
     Attributes:
         calibration: `mirror`, `temperature`, `known` and `thresholds`; see `learn`.
-        statistics: of the classes; see `known.statistics`.
+        statistics: of the classes; see `class_statistics`.
         figures: on validation photos and the tuning half of the negatives.
     """
 
     calibration: dict[str, Any]
     statistics: dict[str, Tensor]
     figures: dict[str, float]
+
+
+def class_statistics(
+    features: Tensor, labels: NDArray[np.int64], classes: int, settings: Calibrate
+) -> dict[str, Tensor]:
+    """Return what an export knows of the classes beside the network's weights.
+
+    Args:
+        features: float32 (N, D), of the photos that the network learned from.
+        labels: (N,); every class occurs.
+        classes: C.
+        settings: of the stage.
+    """
+    truth = torch.from_numpy(labels)
+    found = statistics(features, truth, classes)
+    return found | exemplars(features, truth, classes) if settings.exemplars else found
 
 
 def fit(
@@ -114,12 +131,12 @@ def fit(
     """
     known, seen = len(photos.known), len(photos.known) + len(photos.kinds)
     every = torch.from_numpy(features)
+    stats = class_statistics(every[seen:], photos.train, classifier.out_features, settings)
     with torch.inference_mode():
-        logits = classifier(every[:seen])
+        logits = with_exemplars(classifier, stats)(every[:seen])
     calibration, figures = calibrate(
         logits[:known].numpy(), photos.known, temperature=settings.temperature, bins=bins
     )
-    stats = statistics(every[seen:], torch.from_numpy(photos.train), classifier.out_features)
     answers = Answers(every[:seen], logits / calibration["temperature"])
     decision, measured = learn(
         answers.take(np.s_[:known]),

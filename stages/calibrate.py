@@ -13,7 +13,7 @@ from landmarks import files, models, params, unknown
 from landmarks.data.roles import kinds, labels, read_split, rows
 from landmarks.data.store import PhotoStore
 from landmarks.inference import Normalized, folded, run_module
-from landmarks.known import split_head, statistics
+from landmarks.known import split_head
 from stages.runner import run
 
 
@@ -54,8 +54,12 @@ def main() -> None:
     )
     classes = fitted.statistics
     if refit:
-        truth = torch.from_numpy(labels(split, learned))
-        classes = statistics(torch.from_numpy(final), truth, classifier.out_features)
+        classes = unknown.class_statistics(
+            torch.from_numpy(final),
+            labels(split, learned),
+            classifier.out_features,
+            settings.calibrate,
+        )
     with files.replacing(folder / "statistics.safetensors") as temporary:
         temporary.write_bytes(save(classes))
     files.write_json(folder / "calibration.json", fitted.calibration)

@@ -92,14 +92,17 @@ class Project:
         return export.Photos(PhotoStore.open(self.folder / "photos"), split, archive)
 
     def parts(
-        self, temperature: float = 0.8, method: str = "cosine", *, mirror: bool = False
+        self,
+        temperature: float = 0.8,
+        method: str = "cosine",
+        *,
+        mirror: bool = False,
+        exemplars: bool = False,
     ) -> deployable.Parts:
         """Calibrate as the stage does, but for the temperature, the method and the mirror."""
-        return deployable.Parts(
-            self.weights,
-            self.folder / "statistics.safetensors",
-            calibration(self.folder, method) | {"temperature": temperature, "mirror": mirror},
-        )
+        found, statistics = calibration(self.folder, method, exemplars)
+        changes = {"temperature": temperature, "mirror": mirror}
+        return deployable.Parts(self.weights, statistics, found | changes)
 
     def export(self, folder: Path, temperature: float = 0.8) -> list[Difference]:
         """Export into `folder` as the stage does."""
@@ -136,8 +139,8 @@ def project() -> Project:
 
 
 @functools.cache
-def calibration(folder: Path, method: str) -> dict[str, Any]:
-    """Learn to tell known photos from noise and grey; leaves the class statistics in `folder`."""
+def calibration(folder: Path, method: str, exemplars: bool) -> tuple[dict[str, Any], Path]:
+    """Learn to tell known photos from noise and grey; the class statistics are left in a file."""
     photos = Project(folder).photos
     network, info = models.load_weights(folder / "weights.safetensors")
     body, classifier = known.split_head(network)
@@ -149,10 +152,12 @@ def calibration(folder: Path, method: str) -> dict[str, Any]:
         labels(photos.split, val), kinds(photos.split, none), labels(photos.split, train)
     )
     chosen = {"mirror": False, "temperature": True, "known": method, "keep": 0.95, "precision": 0.9}
-    settings = params.Calibrate.model_validate(chosen | {"untuned_kinds": ["grey"]})
+    chosen |= {"untuned_kinds": ["grey"], "exemplars": exemplars}
+    settings = params.Calibrate.model_validate(chosen)
     fitted = unknown.fit(features, classifier, seen, settings, bins=15)
-    (folder / "statistics.safetensors").write_bytes(save(fitted.statistics))
-    return fitted.calibration
+    statistics = folder / f"statistics{'-exemplars' * exemplars}.safetensors"
+    statistics.write_bytes(save(fitted.statistics))
+    return fitted.calibration, statistics
 
 
 @functools.cache

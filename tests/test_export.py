@@ -18,7 +18,17 @@ from small_project import INPUT_SIZE, SIZE, model, picture, project
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from landmarks import agreement, backbones, card, deployable, export, images, known, models
+from landmarks import (
+    agreement,
+    backbones,
+    card,
+    deployable,
+    exemplars,
+    export,
+    images,
+    known,
+    models,
+)
 from landmarks.errors import LandmarksError
 from landmarks.prediction import Outputs
 
@@ -268,6 +278,8 @@ def test_every_backbone_can_be_exported(name: str) -> None:
     with torch.no_grad():
         features = body(torch.randn(20, 3, 64, 64))
     stats = known.statistics(features, torch.arange(20) % 5, 5)
+    if backbones.BACKBONES.index(name) % 2:
+        stats |= exemplars.exemplars(features, torch.arange(20) % 5, 5)
     # Half of them with one sum of scores, half with another: together they hold every operator.
     first, second = (("max_probability", "mahalanobis"), ("generalized_entropy", "cosine"))[
         backbones.BACKBONES.index(name) % 2

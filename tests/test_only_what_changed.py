@@ -60,6 +60,7 @@ PARAMETERS = [
     ("refit.scratch", True, REFITTED | RELEASE),
     ("refit.transfer", True, REFITTED_TRANSFER | RELEASE),
     ("calibrate.temperature", False, SINCE_CALIBRATE),
+    ("calibrate.exemplars", True, SINCE_CALIBRATE),
     ("export.catalogue", "catalogues/photos50.csv", SINCE_EXPORT),
     ("evaluate.calibration_bins", 10, SINCE_CALIBRATE),
     ("evaluate.confusion_pairs", 10, SINCE_EVALUATE),

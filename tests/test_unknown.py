@@ -14,6 +14,7 @@ from landmarks.errors import LandmarksError
 CLASSES, PER_CLASS, SIZE = 4, 60, 12
 SETTINGS = params.Calibrate(
     mirror=False,
+    exemplars=False,
     temperature=True,
     known="best",
     keep=0.95,

@@ -1,0 +1,100 @@
+"""Train photos that a model keeps, to compare a photo with each of them beside its classifier.
+
+A classifier learns what tells whole classes apart. Photos of one landmark from one side, or in one
+light, resemble each other more than that, and the features before the classifier still show it. So
+each class gets a kernel density over its train photos (Parzen 1962), and the probabilities are
+multiplied with it: a cache model beside a trained network (Orhan 2018, arXiv:1805.08709; Zhang et
+al. 2022, arXiv:2111.03930). Nothing is trained for it.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+AXES = 128
+"""Directions in which photos are compared; more gave nothing (docs/decisions.md)."""
+
+SHARPNESS, POWER = 30.0, 0.5
+"""How fast likeness falls with the cosine, and the power that the density is taken to."""
+
+MOST = 8192
+"""Photos that are kept at most, as many of each class."""
+
+LEAST = 1e-6
+"""Share of the density that a class has at least: no photo alone may rule a class out."""
+
+
+def exemplars(features: Tensor, labels: Tensor, classes: int) -> dict[str, Tensor]:
+    """Return what `Exemplars` needs, measured on train photos.
+
+    Args:
+        features: float32 (N, D), of train photos.
+        labels: int64 (N,); every class occurs.
+        classes: C.
+
+    Returns:
+        `exemplar_centre` float32 (D,), `exemplar_axes` (D, K), the directions of the largest
+        variance about it, `exemplar_keys` (M, K), the unit vectors of the photos along them, and
+        `exemplar_shares` (M, C): the weight of each photo in the density of its class.
+    """
+    exact = features.double()
+    centre = exact.mean(dim=0)
+    apart = exact - centre
+    _, vectors = torch.linalg.eigh(apart.T @ apart)
+    axes = vectors[:, -AXES:].contiguous()
+    kept = _evenly(labels, classes)
+    shares = nn.functional.one_hot(labels[kept], classes).double()
+    return {
+        "exemplar_centre": centre.float(),
+        "exemplar_axes": axes.float(),
+        "exemplar_keys": nn.functional.normalize(apart[kept] @ axes, dim=1).float(),
+        "exemplar_shares": (shares / shares.sum(dim=0).clamp(min=1)).float(),
+    }
+
+
+def _evenly(labels: Tensor, classes: int) -> Tensor:
+    """Return the photos to keep, in order: all, or as many of each class, evenly spaced."""
+    each = max(1, MOST // classes)
+    chosen = []
+    for label in range(classes):
+        rows = torch.nonzero(labels == label).flatten()
+        step = max(1, -(-len(rows) // each))
+        chosen.append(rows[::step])
+    return torch.cat(chosen).sort().values
+
+
+class Exemplars(nn.Module):
+    """A linear classifier times the density of each class among the photos that are kept.
+
+    Args:
+        classifier: from features to logits.
+        kept: as `exemplars` returns it.
+    """
+
+    centre: Tensor
+    axes: Tensor
+    keys: Tensor
+    shares: Tensor
+
+    def __init__(self, classifier: nn.Linear, kept: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.classifier = classifier
+        for name in ("centre", "axes", "keys", "shares"):
+            self.register_buffer(name, kept[f"exemplar_{name}"])
+        # TorchScript knows no constants of modules.
+        self.sharpness, self.power, self.least = SHARPNESS, POWER, LEAST
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, D) to logits (N, C)."""
+        here = nn.functional.normalize((features - self.centre) @ self.axes, dim=1)
+        likeness = torch.exp(self.sharpness * (here @ self.keys.t() - 1))
+        density = likeness @ self.shares
+        share = density / density.sum(dim=1, keepdim=True)
+        logits: Tensor = self.classifier(features)
+        return logits + self.power * torch.log(share.clamp(min=self.least))
+
+
+def with_exemplars(classifier: nn.Linear, statistics: Mapping[str, Tensor]) -> nn.Module:
+    """Return the classifier, beside exemplars where the statistics hold some."""
+    return Exemplars(classifier, statistics) if "exemplar_keys" in statistics else classifier

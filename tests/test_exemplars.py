@@ -1,0 +1,102 @@
+"""`calibrate.exemplars`: a model that compares a photo with the train photos, too."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_project import picture, project
+from torch import nn
+
+from landmarks import catalogue, exemplars, export, params, unknown
+from landmarks.predictor import RUNTIMES, Predictor, Runtime
+
+PRESET = Path(__file__).resolve().parents[1] / "presets/sample.yaml"
+CLASSES, SIZE, PHOTOS = 3, 12, 150
+FRONT, BACK = 6, 7
+"""Features that two views of the first landmark have; the classifier knows the front alone."""
+
+
+def features_of(labels: np.ndarray, seed: int) -> np.ndarray:
+    """One feature for each class; every other photo of the first class shows its back."""
+    random = np.random.default_rng(seed)
+    found = random.normal(0, 1, (len(labels), SIZE))
+    found[np.arange(len(labels)), labels] += 2
+    back = (labels == 0) & (np.arange(len(labels)) % 2 == 0)
+    found[:, FRONT] += 6 * ((labels == 0) & ~back)
+    found[:, BACK] += 6 * back
+    return found.astype(np.float32)
+
+
+def classifier() -> nn.Linear:
+    linear = nn.Linear(SIZE, CLASSES)
+    with torch.no_grad():
+        linear.weight.copy_(torch.eye(CLASSES, SIZE))
+        linear.weight[0, FRONT] = 1
+        linear.bias.copy_(torch.tensor([-1.5, 0, 0]))
+    return linear
+
+
+def accuracy(*, exemplars: bool) -> float:
+    labels = np.arange(PHOTOS) % CLASSES
+    settings = params.load(PRESET).calibrate
+    fitted = unknown.fit(
+        np.concatenate([features_of(labels, 1), features_of(labels, 2)]),
+        classifier(),
+        unknown.Photos(labels, np.empty(0, str), labels),
+        settings.model_copy(update={"exemplars": exemplars}),
+        bins=15,
+    )
+    return fitted.figures["accuracy"]
+
+
+def test_a_view_that_train_photos_show_and_the_classifier_missed_is_named() -> None:
+    assert accuracy(exemplars=True) > accuracy(exemplars=False) + 0.05
+
+
+def test_no_photo_rules_a_class_out() -> None:
+    """A stranger lies far from all photos; what the classifier says of it must still count."""
+    labels = torch.arange(PHOTOS) % CLASSES
+    linear = classifier()
+    kept = exemplars.exemplars(torch.from_numpy(features_of(labels.numpy(), 1)), labels, CLASSES)
+    module = exemplars.with_exemplars(linear, kept)
+    strangers = torch.from_numpy(features_of(labels.numpy(), 3)) * -5
+    with torch.inference_mode():
+        moved = module(strangers) - linear(strangers)
+    assert torch.isfinite(moved).all()
+    assert moved.min() >= exemplars.POWER * np.log(exemplars.LEAST) - 1e-4 and moved.max() <= 0
+
+
+def test_of_many_photos_as_many_of_each_class_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exemplars, "MOST", 30)
+    labels = torch.tensor([0] * 100 + [1] * 11 + [2] * 4)
+    features = torch.from_numpy(features_of(labels.numpy(), 1))
+    shares = exemplars.exemplars(features, labels, CLASSES)["exemplar_shares"]
+    assert (shares > 0).sum(dim=0).tolist() == [10, 6, 4]
+    torch.testing.assert_close(shares.sum(dim=0), torch.ones(CLASSES))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """Folders of an export without exemplars, and of one with them."""
+    small = project()
+    places = catalogue.load(small.folder / "catalogue.csv")
+    origin = export.Origin(invented=False, data={}, params="")
+    folders = {}
+    for wanted in (False, True):
+        folders[wanted] = tmp_path_factory.mktemp("export")
+        parts = small.parts(exemplars=wanted)
+        export.export_cnn(parts, places, small.photos, origin, folders[wanted])
+    return folders
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_an_export_answers_with_exemplars(exported: dict[bool, Path], runtime: Runtime) -> None:
+    photos = np.stack([np.asarray(picture(label, 90).resize((40, 40))) for label in range(4)])
+    without, beside = (
+        Predictor.load(exported[wanted], runtime).outputs(photos).probabilities
+        for wanted in (False, True)
+    )
+    np.testing.assert_allclose(beside.sum(axis=1), 1, atol=1e-5)
+    assert np.abs(beside - without).max() > 1e-3
+    assert (beside.argmax(axis=1) == np.arange(4)).all()
