@@ -116,7 +116,8 @@ class ModelCard(BaseModel):
     says that it learned from the validation photos, too, so that figures on these flatter it.
     `learned_from` is None where nobody told whose the photos are. `flops` are the floating-point
     operations that one photo costs, two for each multiply-add, as `export.count_flops` counts
-    them. `precision` is that of the weights in the ONNX file.
+    them. `precision` is that of the weights in the ONNX file. `exemplars` is the number of train
+    photos that the files hold features of.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -133,6 +134,7 @@ class ModelCard(BaseModel):
     thresholds: Thresholds
     parameters: int = Field(ge=0)
     flops: int | None = Field(default=None, ge=0)
+    exemplars: int = Field(default=0, ge=0)
     precision: Precision = "float32"
     data: dict[str, str]
     params: str

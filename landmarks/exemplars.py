@@ -59,8 +59,9 @@ def _evenly(labels: Tensor, classes: int) -> Tensor:
     chosen = []
     for label in range(classes):
         rows = torch.nonzero(labels == label).flatten()
-        step = max(1, -(-len(rows) // each))
-        chosen.append(rows[::step])
+        if len(rows) > each:
+            rows = rows[torch.arange(each) * len(rows) // each]
+        chosen.append(rows)
     return torch.cat(chosen).sort().values
 
 
@@ -93,6 +94,11 @@ class Exemplars(nn.Module):
         share = density / density.sum(dim=1, keepdim=True)
         logits: Tensor = self.classifier(features)
         return logits + self.power * torch.log(share.clamp(min=self.least))
+
+
+def count(classifier: nn.Module) -> int:
+    """Return how many photos a classifier keeps something of."""
+    return len(classifier.keys) if isinstance(classifier, Exemplars) else 0
 
 
 def with_exemplars(classifier: nn.Linear, statistics: Mapping[str, Tensor]) -> nn.Module:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from landmarks import deployable, files, images, models
+from landmarks import deployable, exemplars, files, images, models
 from landmarks.agreement import Difference, agreement, check_agreement, run_eager
 from landmarks.card import (
     CARD,
@@ -131,8 +131,7 @@ def export_cnn(
         deployable.write_files(parts, fresh)
         info = models.load_weights(parts.weights)[1]
         size = photos.store.pixels.shape[1]
-        flops = count_flops(eager, size)
-        card = make_card(info, parts.calibration, catalogue, size, origin, fresh, flops)
+        card = make_card(info, parts.calibration, catalogue, size, origin, fresh, eager)
         files.write_json(fresh / CARD, card.to_json())
         onnx = Predictor.load(fresh, "onnx", threads=1)
         torchscript = Predictor.load(fresh, "torchscript")
@@ -154,9 +153,9 @@ def make_card(
     size: int,
     origin: Origin,
     folder: Path,
-    flops: int,
+    module: deployable.Deployable,
 ) -> ModelCard:
-    """Describe the two files in `folder`; `size` is that of the stored photos, pixels."""
+    """Describe the files of `module` in `folder`; `size` is that of the stored photos, pixels."""
     known = calibration["known"]
     invented = origin.invented or catalogue.invented
     rights = "drawn by this project" if invented else "their authors'; see data/LICENSES.md"
@@ -176,7 +175,8 @@ def make_card(
         ),
         thresholds=Thresholds.model_validate(calibration["thresholds"]),
         parameters=info.parameters,
-        flops=flops,
+        flops=count_flops(module, size),
+        exemplars=exemplars.count(module.classifier),
         data=origin.data,
         params=origin.params,
         # Without the build, so that CPU and CUDA wheels of PyTorch leave the same card.

@@ -8,7 +8,8 @@ import torch
 from small_project import picture, project
 from torch import nn
 
-from landmarks import catalogue, exemplars, export, params, unknown
+from landmarks import card, catalogue, exemplars, export, params, unknown
+from landmarks.data.roles import rows
 from landmarks.predictor import RUNTIMES, Predictor, Runtime
 
 PRESET = Path(__file__).resolve().parents[1] / "presets/sample.yaml"
@@ -72,7 +73,7 @@ def test_of_many_photos_as_many_of_each_class_are_kept(monkeypatch: pytest.Monke
     labels = torch.tensor([0] * 100 + [1] * 11 + [2] * 4)
     features = torch.from_numpy(features_of(labels.numpy(), 1))
     shares = exemplars.exemplars(features, labels, CLASSES)["exemplar_shares"]
-    assert (shares > 0).sum(dim=0).tolist() == [10, 6, 4]
+    assert (shares > 0).sum(dim=0).tolist() == [10, 10, 4]
     torch.testing.assert_close(shares.sum(dim=0), torch.ones(CLASSES))
 
 
@@ -97,6 +98,8 @@ def test_an_export_answers_with_exemplars(exported: dict[bool, Path], runtime: R
         Predictor.load(exported[wanted], runtime).outputs(photos).probabilities
         for wanted in (False, True)
     )
+    trained = len(rows(project().photos.split, "train"))
+    assert [card.read(exported[wanted]).exemplars for wanted in (False, True)] == [0, trained]
     np.testing.assert_allclose(beside.sum(axis=1), 1, atol=1e-5)
     assert np.abs(beside - without).max() > 1e-3
     assert (beside.argmax(axis=1) == np.arange(4)).all()
