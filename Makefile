@@ -5,7 +5,10 @@ SHELL := /bin/sh
 	speed results picture screenshot lint format constraints clean
 
 # Variables named on the command line (make preset NAME=...) reach the recipes' shells as they are:
-# "$$NAME" is safe with spaces and quotes, where '$(NAME)' is not.
+# "$$NAME" is safe with spaces and quotes, where '$(NAME)' is not. What the environment happens to call
+# NAME or STAGE does not reach them.
+options := ATTRIBUTION BACKBONE CATALOGUE MODEL NAME NEGATIVES OUT PHOTOS REV SOURCE STAGE URL VERSION WEIGHTS
+$(foreach option,$(options),$(if $(filter environment,$(origin $(option))),$(eval unexport $(option))))
 
 # Everything runs with the programs of .venv first, wherever the folder lies.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -31,7 +34,7 @@ test: setup ## pass every test (PYTEST="-k split -x" narrows it)
 	@python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 ##@ Work with the pipeline
-setup: ## make .venv with the pinned packages (PYTHON=python3.12 chooses the Python)
+setup: ## make .venv with the pinned packages (PYTHON=python3.12 when there is none yet)
 	@sh tools/setup.sh
 
 repro: setup ## run the stages that changed, then show both CNNs' metrics

@@ -48,8 +48,9 @@ def deliver(source: str | Path, target: str | Path) -> None:
         LandmarksError: a file of the export is damaged or missing.
     """
     source, target = Path(source), Path(target)
-    fresh, old = target.with_name(f".{target.name}.part"), target.with_name(f".{target.name}.old")
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh, old = (
+        target.with_name(f".{target.name}.{state}.{os.getpid()}.part") for state in ("new", "old")
+    )
     fresh.mkdir(parents=True)
     try:
         described = card.read(source)
@@ -57,7 +58,6 @@ def deliver(source: str | Path, target: str | Path) -> None:
             (fresh / name).write_bytes(card.read_verified(source, name, described))
         shutil.copyfile(source / card.CARD, fresh / card.CARD)
         if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
             os.replace(target, old)
         os.replace(fresh, target)
     finally:

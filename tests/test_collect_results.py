@@ -17,7 +17,9 @@ def finished_run(folder: Path, seed: int, scratch: float, transfer: float, **oth
     tree["train"]["scratch"]["seed"] = tree["train"]["transfer"]["seed"] = seed
     tree["train"]["scratch"] |= other
     tree["download"]["source"] = f"{folder.parent}/private/photos of mine.zip"
+    tree["download"]["attribution"] = f"{folder.parent}/private/authors.csv"
     tree["train"]["transfer"]["weights"] = f"{folder.parent}/private/weights.pth"
+    tree["train"]["transfer"]["teacher"] = f"{folder.parent}/private/teacher.safetensors"
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
     lock = {"stages": {"download": {"params": {"download.source": tree["download"]["source"]}}}}
     (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
@@ -123,6 +125,7 @@ def test_results_bear_the_name_of_the_preset_whatever_its_source(
     tree["train"]["transfer"]["weights"] = "/somewhere/weights.pth"
     if preset != "sample":
         tree["download"] |= {"source": "/somewhere/photos.zip", "sha256": "0" * 64}
+        tree["download"] |= {"attribution": "/somewhere/a.csv", "attribution_sha256": "1" * 64}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
     assert preset_name(tmp_path) == preset
     tree["train"]["scratch"]["lr"] = 0.7

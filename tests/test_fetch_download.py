@@ -1,18 +1,23 @@
 """The download stage, from whatever a user names as the source to the two archives."""
 
 import functools
+import io
 import os
+import random
+import resource
 import subprocess
 import sys
 import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
+from loopback import Site, breaks, serving
 
 from landmarks import files, params
 from landmarks.data.archive import kinds, layout, open_archive
@@ -55,6 +60,9 @@ class Stage:
 
     def left_over(self) -> list[str]:
         return [path.name for path in self.state.glob("*") if path.suffix != ".lock"]
+
+
+site = pytest.fixture(serving)
 
 
 @pytest.fixture
@@ -127,6 +135,81 @@ def test_negatives_are_brought_too(stage: Stage, tmp_path: Path) -> None:
         assert [photo.class_name for photo in kinds(archive.members)] == ["home", "scene"]
     with pytest.raises(LandmarksError, match="SHA-256"):
         stage.run(tmp_path / "x.zip", negatives=str(negatives), negatives_sha256="0" * 64)
+
+
+def tarred(path: Path) -> bytes:
+    """Return a packed tar of photos of which each byte has to come."""
+    noise = random.Random(1)
+    with tarfile.open(path, "w:gz") as tar:
+        for name in NAMES:
+            info = tarfile.TarInfo(name)
+            info.size = 50_000
+            tar.addfile(info, io.BytesIO(noise.randbytes(info.size)))
+    return path.read_bytes()
+
+
+def test_what_came_is_not_fetched_again_when_the_disk_was_full_after_it(
+    stage: Stage, site: Site, tmp_path: Path
+) -> None:
+    site.content = tarred(tmp_path / "photos.tgz")
+    told = pytest.raises(LandmarksError, match="no space on the disk")
+    with files_of_at_most(len(site.content) + 2_000), told:  # its tar is larger
+        stage.run(site.url)
+    stage.run(site.url)
+    assert photos(stage.archive) == sorted(NAMES)
+    assert site.sent == len(site.content)
+    assert stage.left_over() == []
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let the system refuse to write larger files, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_negatives_that_came_wait_for_the_archive(stage: Stage, site: Site, tmp_path: Path) -> None:
+    site.content = pack(tmp_path / "negatives.zip", ["home/1.jpg"]).read_bytes()
+    with pytest.raises(LandmarksError, match="nowhere.zip is missing"):
+        stage.run(tmp_path / "nowhere.zip", negatives=site.url)
+    stage.run(pack(tmp_path / "photos.zip"), negatives=site.url)
+    assert stage.negatives.read_bytes() == site.content
+    assert site.sent == len(site.content)
+
+
+def test_what_came_of_a_source_that_was_given_up_goes(
+    stage: Stage, site: Site, tmp_path: Path
+) -> None:
+    site.answers = [breaks(), lambda request: request.status(404)]
+    with pytest.raises(LandmarksError, match="404"):
+        stage.run(site.url)
+    assert len(stage.left_over()) == 2, "the bytes so far, and what they are of"
+    stage.run(pack(tmp_path / "photos.zip"))
+    assert stage.left_over() == []
+
+
+def test_advice_names_the_archive_that_is_missing(stage: Stage, site: Site, tmp_path: Path) -> None:
+    site.answers = [lambda request: request.status(404)]
+    with pytest.raises(LandmarksError) as caught:
+        stage.run(pack(tmp_path / "photos.zip"), negatives=site.url)
+    assert "NEGATIVES=/path/to/negatives.zip" in str(caught.value)
+    assert "SOURCE=" not in str(caught.value)
+
+
+def test_photos_are_not_their_own_negatives(stage: Stage, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "photos.zip")
+    with pytest.raises(LandmarksError, match="names the archive of the photos itself"):
+        stage.run(archive, negatives=str(archive))
+
+
+@pytest.mark.parametrize("source", ["http://[bad/photos.zip", "~nobody-of-this-name/photos.zip"])
+def test_what_is_neither_address_nor_path_is_refused_in_one_line(stage: Stage, source: str) -> None:
+    with pytest.raises(LandmarksError, match="cannot be understood"):
+        stage.run(source)
 
 
 def test_the_sample_is_drawn(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,6 +215,21 @@ def licensed(table: pd.DataFrame, licences: list[str]) -> pd.DataFrame:
     return known[known["license"] != ""]
 
 
+@pytest.mark.parametrize(
+    ("side", "said"),
+    [
+        ("test", "no photo of the archive's test folder is left"),
+        ("train", "no photo is left to train on in 2 of 2 classes"),
+    ],
+)
+def test_a_side_without_photos_is_not_filled_from_the_other(side: str, said: str) -> None:
+    table = photos(*official())
+    licences = ["CC BY-NC 4.0" if split == side else "" for split in table["official_split"]]
+    settings = SETTINGS.model_copy(update={"exclude_licences": ["CC BY-NC*"]})
+    with pytest.raises(LandmarksError, match=f"{said}.*licence excluded"):
+        assign_splits(table, settings, licensed(table, licences))
+
+
 def test_excluded_licences_play_no_role_and_the_others_play_theirs() -> None:
     table = photos(
         *official(), {"source": "negatives", "class": "home", "count": 30}, {"verdict": "refused"}

@@ -78,6 +78,18 @@ def test_preset_takes_folders_urls_and_files_of_the_project(root: Path, tmp_path
     assert (made.download.source, made.download.sha256) == ("s3://b/a b.zip", None)
 
 
+def test_a_folder_of_ones_own_called_sample_is_not_the_built_in_sample(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    (root / "sample").mkdir()
+    for named in ("./sample", str(root / "sample")):
+        made = yaml.safe_load(preset.make("own", {"source": named}, root))
+        assert made["download"]["source"] == "./sample"
+    with pytest.raises(LandmarksError, match=r"Write SOURCE=\./sample"):
+        preset.make("own", {"source": "sample"}, root)
+
+
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
@@ -87,6 +99,7 @@ def test_preset_takes_folders_urls_and_files_of_the_project(root: Path, tmp_path
         ("sample", {"weights": "nowhere.pth"}, "WEIGHTS=nowhere.pth"),
         ("sample", {"weights": "/"}, "is a folder"),
         ("own", {"attribution": "/"}, "ATTRIBUTION=/ is a folder"),
+        ("own", {"source": "~nobody-of-this-name/x"}, "nobody of this name has a home here"),
     ],
 )
 def test_wrong_presets_are_refused(root: Path, name: str, given: dict[str, str], said: str) -> None:

@@ -238,6 +238,25 @@ def test_failing_is_told_and_the_next_run_starts_again_with_pip_where_uv_is_not_
     assert installer(small, "six") == installer(small, "landmarks") == "pip"
 
 
+def programs_that_say(folder: Path, said: str) -> None:
+    """Make a project with the real Makefile, and programs that only print something."""
+    shutil.copy(ROOT / "Makefile", folder)
+    programs = folder / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name in ("dvc", "python"):
+        (programs / name).write_text(f'#!/bin/sh\necho "{said}"\n')
+        (programs / name).chmod(0o755)
+
+
+def test_what_the_environment_calls_stage_is_no_option(tmp_path: Path) -> None:
+    programs_that_say(tmp_path, "$*; ${STAGE-none}")
+    command = ("-o", "setup", "release", "VERSION=1.0.0")
+    elsewhere = make(tmp_path, *command, STAGE="prod").stdout
+    assert elsewhere.splitlines() == ["-m tools.release 1.0.0 --stage ; none"]
+    asked = make(tmp_path, *command, "STAGE=prod").stdout
+    assert asked.splitlines() == ["-m tools.release 1.0.0 --stage prod; prod"]
+
+
 @pytest.mark.parametrize(
     ("target", "given", "policy"),
     [("repro", "", "unset"), ("test", "", "passive"), ("test", "active", "active")],
@@ -245,12 +264,7 @@ def test_failing_is_told_and_the_next_run_starts_again_with_pip_where_uv_is_not_
 def test_threads_sleep_only_beside_other_programs(
     target: str, given: str, policy: str, tmp_path: Path
 ) -> None:
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    programs = tmp_path / ".venv/bin"
-    programs.mkdir(parents=True)
-    for name in ("dvc", "python"):
-        (programs / name).write_text('#!/bin/sh\necho "policy ${OMP_WAIT_POLICY-unset}"\n')
-        (programs / name).chmod(0o755)
+    programs_that_say(tmp_path, "policy ${OMP_WAIT_POLICY-unset}")
     env = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
     # With -o, set-up counts as done.
     said = subprocess.run(

@@ -25,10 +25,14 @@ KEPT = (".csv", ".json")
 PLACES = (
     ("download", "source"),
     ("download", "negatives"),
+    ("download", "attribution"),
     ("train", "transfer", "weights"),
     ("export", "catalogue"),
 )
-"""Parameters that may name a place on one machine."""
+"""Parameters that may name a place on one machine and have no part in a recipe."""
+
+TEACHER = ("train", "transfer", "teacher")
+"""May name such a place, too; which it is makes another recipe."""
 
 _NOT_ABOUT_PHOTOS = ("parameters", "gflops", "onnx_bytes", "torchscript_bytes", "temperature")
 _DECIMALS = 6
@@ -167,8 +171,8 @@ def check_alike(runs: list[Path]) -> None:
 def local_places(tree: dict[str, Any]) -> dict[str, str]:
     """Return what to write for each absolute path among the parameters: its last part."""
     places = {}
-    for *groups, key in PLACES:
-        value = _group(tree, groups)[key]
+    for *groups, key in (*PLACES, TEACHER):
+        value = _group(tree, groups).get(key)
         if value and Path(value.removeprefix("file://")).is_absolute():
             places[value] = Path(value).name
     return places

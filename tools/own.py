@@ -5,7 +5,9 @@ import csv
 import io
 from pathlib import Path
 
-from landmarks import catalogue, files
+import yaml
+
+from landmarks import catalogue, files, params
 from landmarks.data.archive import open_archive
 from landmarks.data.layout import layout
 from landmarks.errors import LandmarksError, run
@@ -35,7 +37,23 @@ def settings(photos: str, given: dict[str, str], backbone: str, root: Path = ROO
         raise LandmarksError(
             f"there is no backbone {backbone!r}", hint=f"Choose one of: {', '.join(BACKBONES)}."
         )
-    return preset.set_value(text, "train.transfer.backbone", backbone) if backbone else text
+    if backbone:
+        text = preset.set_value(text, "train.transfer.backbone", backbone)
+    params.parse(yaml.safe_load(text), f"preset own with backbone {backbone}")
+    return text
+
+
+def filled_in(path: Path) -> str:
+    """Return the catalogue that a person may have edited, empty where there is none yet.
+
+    Raises:
+        LandmarksError: it cannot be read: see `catalogue.load`.
+    """
+    if not path.exists():
+        return ""
+    catalogue.load(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return file.read()
 
 
 def classes(root: Path = ROOT) -> list[str]:
@@ -48,17 +66,19 @@ def completed(text: str, names: list[str]) -> str:
     """Return a catalogue with a row for each class: those of `text` as they are, others to fill in.
 
     Args:
-        text: a catalogue, or nothing.
+        text: a catalogue, or nothing; with all classes it stays as it is.
         names: of the classes, in order.
     """
     reader = csv.DictReader(io.StringIO(text))
     columns = list(reader.fieldnames or catalogue.COLUMNS)
     rows = list(reader)
-    known = {row["class"] for row in rows}
+    known = {row["class"].strip() for row in rows}
+    missing = [name for name in names if name not in known]
+    if not missing:
+        return text
     rows += [
         dict.fromkeys(columns, "") | {"class": name, "name": catalogue.readable(name)}
-        for name in names
-        if name not in known
+        for name in missing
     ]
     written = io.StringIO()
     writer = csv.DictWriter(written, columns, lineterminator="\n")
@@ -75,12 +95,12 @@ def main() -> None:
         parser.add_argument(f"--{option}", default="")
     given = vars(parser.parse_args())
     photos, backbone = given.pop("photos"), given.pop("backbone")
+    path = ROOT / CATALOGUE
+    before = "" if given["catalogue"] else filled_in(path)
     files.write_text(ROOT / "params.yaml", settings(photos, given, backbone))
     # A folder has no hash that would tell DVC of a new photo; packing it again takes seconds.
     dvc_cli.run("repro", "--force", "--single-item", "download")
     if not given["catalogue"]:
-        path = ROOT / CATALOGUE
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
         catalogue_text = completed(before, classes())
         if catalogue_text != before:
             files.write_text(path, catalogue_text)

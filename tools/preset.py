@@ -11,6 +11,8 @@ from landmarks.errors import LandmarksError, run
 
 ROOT = Path(__file__).resolve().parents[1]
 _URL = re.compile(r"^\w[\w+.-]*://")
+_WORDS = {("SOURCE", "sample"), ("WEIGHTS", "imagenet")}
+"""What params.yaml knows by a word, by the variable that sets it."""
 
 
 def names(root: Path = ROOT) -> list[str]:
@@ -86,11 +88,19 @@ def _values(given: dict[str, str], root: Path) -> dict[str, str | None]:
 def _located(text: str, root: Path, variable: str) -> tuple[str, str | None]:
     """Return where `text` is, absolute unless it is in the repository, and a file's SHA-256.
 
-    URLs and the words that params.yaml knows (`sample`, `imagenet`) stay as they are.
+    URLs and the words that params.yaml knows (`sample`, `imagenet`) stay as they are; a file or
+    folder of such a name is written so that it is not taken for the word.
     """
-    if _URL.match(text) or (variable, text) in {("SOURCE", "sample"), ("WEIGHTS", "imagenet")}:
+    if _URL.match(text):
         return text, None
-    path = Path(text).expanduser()
+    path = _local(text, variable)
+    if (variable, text) in _WORDS:
+        if path.exists():
+            raise LandmarksError(
+                f"{variable}={text} has a meaning of its own, and {path.resolve()} is there, too",
+                hint=f"Write {variable}=./{text} for the latter, or type this elsewhere.",
+            )
+        return text, None
     if not path.exists():
         raise LandmarksError(
             f"{variable}={text}: there is no such file or folder in {Path.cwd()}",
@@ -102,7 +112,19 @@ def _located(text: str, root: Path, variable: str) -> tuple[str, str | None]:
     # Files of the project are named from its root, so that the params hold in every clone.
     inside = absolute.is_relative_to(root.resolve())
     place = absolute.relative_to(root.resolve()).as_posix() if inside else str(absolute)
+    if (variable, place) in _WORDS:
+        place = f"./{place}"
     return place, files.sha256(path) if path.is_file() else None
+
+
+def _local(text: str, variable: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise LandmarksError(
+            f"{variable}={text}: nobody of this name has a home here",
+            hint="Give its path, absolute or from here.",
+        ) from None
 
 
 def _scalar(value: str | None) -> str:

@@ -18,12 +18,12 @@ import pandas as pd
 from landmarks.data.attribution import COLUMNS, EMPTY, readable
 from landmarks.data.fetch import PATIENCE, Form, Patience, fetch
 from landmarks.data.members import parts
-from landmarks.data.remote import LOCAL_COPY, shown
+from landmarks.data.remote import LOCAL_COPY, local, local_copy, shown
 from landmarks.errors import LandmarksError
 
 SOURCE_COLUMNS = ("id", "url", "author", "license", "title")
 
-_OUR_COPY = "Or give a local copy: `make preset NAME=… ATTRIBUTION=/path/to/attribution.csv`."
+_OUR_COPY = local_copy("ATTRIBUTION", "attribution.csv")
 _IDS = (
     "An id is the name of a photo's file without its suffix, or the end of its path, such as "
     "`Old Mill/IMG_1.jpg`."
@@ -89,7 +89,7 @@ def attribute(
     """
     if source is None:
         return Found(EMPTY.reset_index(), asked=False)
-    if Path(source).expanduser().is_dir():
+    if local(source).is_dir():
         raise LandmarksError(f"{source} is a folder", hint="Name the table that is in it.")
     with _brought(source, sha256, state, patience, limits) as path:
         entries = _Entries(photos, shown(source), limits)

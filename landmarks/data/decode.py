@@ -1,6 +1,7 @@
 """Decode every photo of the archives once, into one array on disk and one table."""
 
 import csv
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from landmarks import files
 from landmarks.data.archive import kinds, layout, open_archive
 from landmarks.data.photos import COLUMNS, PIXELS, TABLE, Photo, Verdict
 from landmarks.data.workers import Job, Task, decode_all
@@ -38,8 +40,8 @@ def decode_archives(
         LandmarksError: an archive cannot be read, or holds no readable photo.
     """
     photos = sorted(_photos(archives))
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    files.clear_leftovers(folder.parent)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         part.mkdir(parents=True)
         verdicts = _decode(photos, archives, part / PIXELS, size, workers)

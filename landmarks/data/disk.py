@@ -11,6 +11,10 @@ from landmarks.errors import FORBIDDEN, FULL, LandmarksError, forbidden
 from landmarks.files import replacing
 
 
+class NoSpace(LandmarksError):
+    """The disk or the quota is full: nothing is wrong with what was to be written."""
+
+
 @contextmanager
 def telling_disk_errors(folder: Path, kept: Callable[[], int] = lambda: 0) -> Iterator[None]:
     """Turn the system's errors about space and rights into one that says what to do.
@@ -20,7 +24,8 @@ def telling_disk_errors(folder: Path, kept: Callable[[], int] = lambda: 0) -> It
         kept: tells how many bytes the next try will not have to write again.
 
     Raises:
-        LandmarksError: the disk or the quota is full, or a file or folder may not be used.
+        NoSpace: the disk or the quota is full.
+        LandmarksError: a file or folder may not be used.
     """
     try:
         yield
@@ -36,7 +41,7 @@ def check_space(folder: Path, needed: int, kept: int = 0) -> None:
     """Refuse to begin what cannot be finished.
 
     Raises:
-        LandmarksError: fewer than `needed` bytes are free on the disk of `folder`.
+        NoSpace: fewer than `needed` bytes are free on the disk of `folder`.
     """
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -61,9 +66,9 @@ def move(source: Path, destination: Path) -> None:
         source.unlink()
 
 
-def _full(folder: Path, detail: str, kept: int) -> LandmarksError:
+def _full(folder: Path, detail: str, kept: int) -> NoSpace:
     again = f": it continues after {kept:,} bytes" if kept else ""
-    return LandmarksError(
+    return NoSpace(
         f"no space on the disk of {folder}{detail}",
         hint=f"Free some and run the same command again{again}.",
     )

@@ -1,6 +1,5 @@
 """Put the archive of the photos, and that of the negatives, where the pipeline wants them."""
 
-import os
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -12,15 +11,16 @@ from tqdm import tqdm
 from landmarks import files
 from landmarks.data import repack
 from landmarks.data.archive import Archive, Photo, kinds, layout, open_archive
-from landmarks.data.disk import move, telling_disk_errors
-from landmarks.data.fetch import PATIENCE, Patience, fetch
+from landmarks.data.disk import NoSpace, move, telling_disk_errors
+from landmarks.data.fetch import PATIENCE, Patience, fetching
 from landmarks.data.members import total_skipped
-from landmarks.data.remote import shown
+from landmarks.data.remote import LOCAL_COPY, local, local_copy, shown
 from landmarks.data.sample import write_sample
 from landmarks.errors import LandmarksError
 from landmarks.params import Download, Sample
 
 SAMPLE = "sample"
+_OTHER_COPY = local_copy("NEGATIVES", "negatives.zip")
 
 
 def download(
@@ -54,6 +54,11 @@ def _download(
 ) -> None:
     """Bring both archives, the small one first, and put them into place when both are right."""
     sample = settings.source == SAMPLE
+    if settings.negatives == settings.source:
+        raise LandmarksError(
+            "`download.negatives` names the archive of the photos itself",
+            hint="Name an archive of photos that show none of its landmarks, or set it to null.",
+        )
     if sample and settings.sha256:
         raise LandmarksError(
             "`download.sha256` is set, but the sample is drawn, not downloaded",
@@ -63,7 +68,9 @@ def _download(
         wholes = []
         if settings.negatives:
             named = settings.negatives, settings.negatives_sha256
-            whole = brought.enter_context(_bringing(*named, negatives, _kinds, state, patience))
+            whole = brought.enter_context(
+                _bringing(*named, negatives, _kinds, state, patience, _OTHER_COPY)
+            )
             wholes.append((whole, negatives))
         if not sample:
             named = settings.source, settings.sha256
@@ -76,6 +83,9 @@ def _download(
                 zipfile.ZipFile(temporary, "w").close()
         for whole, destination in wholes:
             move(whole, destination)
+    # What came of sources that were given up.
+    for left in [*state.glob("*.part"), *state.glob("*.json")]:
+        left.unlink()
 
 
 def _draw(settings: Sample, archive: Path, negatives: Path) -> None:
@@ -97,36 +107,44 @@ def _bringing(
     place: Callable[[Archive, str], list[Photo]],
     state: Path,
     patience: Patience,
+    copy: str = LOCAL_COPY,
 ) -> Iterator[Path]:
-    """Fetch an archive, make it a zip, look at what is in it; yield it, ready to be moved."""
-    folder = Path(source).expanduser()
-    origin = folder if folder.is_dir() else state / f"{destination.stem}.fetched"
+    """Fetch an archive, make it a zip, look at what is in it; yield it, ready to be moved.
+
+    What was fetched is kept for the next run where this one fails, unless it was refused. `copy`
+    is the advice to name a file of this machine.
+    """
+    folder = local(source)
     if folder.is_dir() and sha256:
         raise LandmarksError(
             f"{source} is a folder, which has no SHA-256", hint="Set it to null in params.yaml."
         )
-    whole = state / f"{destination.stem}.zip"
-    try:
+    packed = state / f"{destination.stem}.zip"
+    with ExitStack() as held:
+        held.callback(packed.unlink, missing_ok=True)
+        origin, partial = folder, None
         try:
             if not folder.is_dir():
-                fetch(source, origin, sha256=sha256, state=state, patience=patience)
+                fetched = fetching(source, sha256=sha256, state=state, patience=patience)
+                partial = held.enter_context(fetched)
+                origin = partial.path
             if origin.is_file() and repack.kind(_head(origin)) == "zip":
-                os.replace(origin, whole)
+                whole = origin
             else:
-                repack.normalise(origin, whole)
+                repack.normalise(origin, packed)
+                whole = packed
             with open_archive(whole) as archive:
                 _report(archive, place(archive, shown(source)), destination)
         except LandmarksError as error:
+            if partial and not isinstance(error, NoSpace):
+                partial.discard()
             # Its user knows the archive by the name they gave it, not by where we keep it.
             said = error.message
-            for ours in (whole, origin):
+            for ours in (packed, origin):
                 said = said.replace(str(ours), shown(source))
-            raise LandmarksError(said, hint=error.hint) from error
+            hint = error.hint.replace(LOCAL_COPY, copy)
+            raise LandmarksError(said, hint=hint) from error
         yield whole
-    finally:
-        whole.unlink(missing_ok=True)
-        if origin != folder:
-            origin.unlink(missing_ok=True)
 
 
 def _head(path: Path) -> bytes:

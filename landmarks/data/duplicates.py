@@ -31,7 +31,8 @@ def detail(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
 def near_pairs(hashes: NDArray[np.uint64], others: NDArray[np.uint64], distance: int) -> Pairs:
     """Return all pairs (i, j) with `hashes[i]` and `others[j]` at most `distance` bits apart.
 
-    Hashes of little `detail` are left out. Compares in blocks: memory does not grow with N * M.
+    Hashes of little `detail` are left out. Compares in blocks: memory does not grow with N * M,
+    but with the pairs found.
 
     Args:
         hashes: uint64 (N,).

@@ -3,6 +3,8 @@
 import struct
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from tqdm import tqdm
 from landmarks import files
 from landmarks.data import repack
 from landmarks.data.archive import find_directory
+from landmarks.data.disk import move
 from landmarks.data.partial import Identity, Partial
 from landmarks.data.remote import LOCAL_COPY, Changed, Hiccup, advice, reading, shown
 from landmarks.errors import LandmarksError
@@ -67,21 +70,43 @@ def fetch(
     patience: Patience = PATIENCE,
     form: Form = ARCHIVE,
 ) -> None:
-    """Copy a file from a URL or a path of this machine to `destination`.
+    """Copy a file from a URL or a path of this machine to `destination`; see `fetching`.
+
+    Raises:
+        LandmarksError: `destination` is then as it was.
+    """
+    with fetching(
+        source, sha256=sha256, state=state, progress=progress, patience=patience, form=form
+    ) as partial:
+        move(partial.path, destination)
+
+
+@contextmanager
+def fetching(
+    source: str,
+    *,
+    sha256: str | None,
+    state: Path,
+    progress: bool = True,
+    patience: Patience = PATIENCE,
+    form: Form = ARCHIVE,
+) -> Iterator[Partial]:
+    """Bring a file from a URL or a path of this machine here, whole, for the time of the block.
 
     What came so far is kept in `state` when the connection or this process dies, and the next
     call continues there if the file is the same: by size, and ETag, Last-Modified or the like.
+    So is the whole file when the block fails, unless the block discards it.
 
     Args:
         source: http(s), any other URL that fsspec reads, or a path.
         sha256: what the file's SHA-256 must be, 64 hexadecimal digits, or None for any.
-        state: a folder for partial files, on the same disk as `destination`.
+        state: a folder for partial files.
         progress: draw a bar on stderr.
         form: what the file must be.
 
     Raises:
         LandmarksError: nothing is at the source, it cannot be reached, it is of another form, too
-            large or has another SHA-256, or the disk is full. `destination` is then as it was.
+            large or has another SHA-256, or the disk is full.
     """
     partial = Partial(state, source)
     with partial.alone():
@@ -96,7 +121,8 @@ def fetch(
                 if second_time or not resumed:
                     raise
                 print(f"{shown(source)}: its parts do not fit, starting over", file=sys.stderr)
-        partial.move(destination)
+        yield partial
+        partial.discard()
 
 
 def _complete(

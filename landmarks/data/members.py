@@ -10,9 +10,10 @@ from landmarks.errors import LandmarksError
 
 PHOTO_SUFFIXES = frozenset(
     (".apng", ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe")
-    + (".jpeg", ".jpg", ".jpx", ".png", ".ppm", ".tif", ".tiff", ".webp")
+    + (".jpeg", ".jpg", ".jpx", ".mpo", ".png", ".tif", ".tiff", ".webp")
 )
-"""A name that ends otherwise is no photo. What the bytes really are, the decoder finds out."""
+"""A name that ends otherwise is no photo of an archive; in a folder to tag, one that ends so is
+always a row. What the bytes really are, the decoder finds out."""
 
 ARCHIVE_SUFFIXES = frozenset(
     (".7z", ".bz2", ".cab", ".gz", ".iso", ".lz4", ".lzma", ".rar", ".tar", ".tbz2", ".tgz")

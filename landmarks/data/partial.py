@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from landmarks import locks
-from landmarks.data.disk import check_space, move, telling_disk_errors
+from landmarks.data.disk import check_space, telling_disk_errors
 from landmarks.errors import LandmarksError
 from landmarks.files import read_json, write_json
 
@@ -89,8 +89,3 @@ class Partial:
         """Return the first `size` bytes, or what there is."""
         with self.path.open("rb") as file:
             return file.read(size)
-
-    def move(self, destination: Path) -> None:
-        """Put the whole file into place, in one step, and forget it here."""
-        move(self.path, destination)
-        self.discard()

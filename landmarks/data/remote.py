@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,9 +21,15 @@ from landmarks.errors import LandmarksError
 _CHUNK = 64 << 10
 _LATER = (408, 425, 429, 500, 502, 503, 504)
 _MARKS = ("ETag", "etag", "version_id", "generation", "mtime", "LastModified", "last_modified")
-LOCAL_COPY = (
-    "Or give a local copy: `make preset NAME=landmarks50 SOURCE=/path/to/landmark_images.zip`."
-)
+
+
+def local_copy(variable: str, file: str) -> str:
+    """Return the advice to name a file of this machine."""
+    command = f"make preset NAME=… {variable}=/path/to/{file}"
+    return f"Or give a local copy: `{command}`, with what else you set."
+
+
+LOCAL_COPY = local_copy("SOURCE", "landmark_images.zip")
 _COPY_AGAIN = "Look into it, or copy it again."
 
 
@@ -53,6 +60,22 @@ def shown(source: str) -> str:
     if not (url.username or url.password or (url.query and url.scheme.startswith("http"))):
         return source
     return url._replace(netloc=url.netloc.rpartition("@")[2], query="").geturl()
+
+
+def local(source: str) -> Path:
+    """Return what a source is as a path of this machine; `~` is a home.
+
+    Raises:
+        LandmarksError: it is neither a path nor an address.
+    """
+    try:
+        urlsplit(source)
+        return Path(source).expanduser()
+    except (ValueError, RuntimeError) as error:  # a bad host; nobody of this name has a home
+        raise LandmarksError(
+            f"an address in `download` cannot be understood: {_reason(error)}",
+            hint="Check `download` in params.yaml.",
+        ) from error
 
 
 def advice(source: str, elsewhere: str) -> str:

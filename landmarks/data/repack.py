@@ -33,7 +33,10 @@ _OPENERS: dict[bytes, Any] = {
     b"\x5d\0\0": lzma.open,
 }
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, tarfile.TarError, ValueError)
-_LINKS = "Pack the photos themselves, not links to them (`tar --dereference`, `cp -L`)."
+_LINKS = (
+    "Pack the photos themselves, not links to them "
+    "(`cp -rL`, `tar --dereference --hard-dereference`)."
+)
 
 HEAD_BYTES = 512
 """As much of the start of a file as `kind` needs."""

@@ -24,7 +24,8 @@ def assign_splits(
     - Photos under one of `exclude_licences` are dropped; the others are divided without them.
     - The archive's own test folder stays the test set. Without one, `test_share` of every class.
     - `validation_share` of every class of the rest is for validation. Near-duplicates (the same
-      file, or perceptual hashes at most `near_duplicate_distance` bits apart) stay on one side.
+      file, or perceptual hashes at most `near_duplicate_distance` bits apart) stay on one side, if
+      they are of one class.
     - A train photo that nearly duplicates a test photo is dropped, and so is one file that stands
       in several classes: one of its labels must be wrong.
     - Negatives are halved by hash, and dropped if they duplicate a photo of the archive.
@@ -52,8 +53,11 @@ def assign_splits(
     usable = kept.sort_values(["sha1", "class", "path"])
     ours = usable[usable["source"] == "archive"]
     negatives = usable[usable["source"] == "negatives"]
-    _split_archive(split, ours, settings)
+    official = photos.loc[photos["source"] == "archive", "official_split"] == "test"
+    _split_archive(split, ours, settings, divided=official.nunique() == 2)
     _split_negatives(split, negatives, ours, settings)
+    if official.any():
+        _check_test_folder(split.loc[official.index[official]])
     _check_classes(split[photos["source"] == "archive"])
     return split.astype({"id": "int64"}).reset_index(drop=True)
 
@@ -68,9 +72,12 @@ def _drop_excluded(
     return photos[~out]
 
 
-def _split_archive(split: pd.DataFrame, ours: pd.DataFrame, settings: params.Split) -> None:
+def _split_archive(
+    split: pd.DataFrame, ours: pd.DataFrame, settings: params.Split, *, divided: bool
+) -> None:
+    """Divide the archive's usable photos; `divided` says whether it has a test folder itself."""
     official = ours["official_split"] == "test"
-    if official.any() and not official.all():
+    if divided:
         split.loc[ours.index[official], "role"] = "test"
         rest = _drop_conflicts(split, ours[~official])
     else:
@@ -168,6 +175,25 @@ def _drop(split: pd.DataFrame, ids: Iterable[int], reasons: str | pd.Series) -> 
     split.loc[ids, "reason"] = reasons
 
 
+def _check_test_folder(split: pd.DataFrame) -> None:
+    """Refuse to go on where no photo of the archive's own test folder is left."""
+    if (split["role"] == "dropped").all():
+        common = _reasons(split).index[0]
+        raise LandmarksError(
+            f"no photo of the archive's test folder is left (most: {common})", hint=_more(common)
+        )
+
+
+def _more(common: str) -> str:
+    """Return what to do where photos are missing for this reason."""
+    if common.startswith(sources.EXCLUDED):
+        return (
+            "Add photos under other licences to these folders, leave them out, or shorten "
+            "split.exclude_licences."
+        )
+    return "Add readable photos to these folders or leave the folders out."
+
+
 def _check_classes(split: pd.DataFrame) -> None:
     classes = set(split["class"])
     missing = sorted(classes - set(split.loc[split["role"] == "train", "class"]))
@@ -179,10 +205,7 @@ def _check_classes(split: pd.DataFrame) -> None:
             + ", ".join(missing[:5])
             + (", …" if len(missing) > 5 else "")
             + f" (most: {common})",
-            hint="Add photos under other licences to these folders, leave them out, or shorten "
-            "split.exclude_licences."
-            if common.startswith(sources.EXCLUDED)
-            else "Add readable photos to these folders or leave the folders out.",
+            hint=_more(common),
         )
     if len(classes) < 2:
         raise LandmarksError(

@@ -7,15 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from landmarks.data.members import PHOTO_SUFFIXES
 from landmarks.errors import LandmarksError
 from landmarks.tagging import stores
 from landmarks.tagging.stores import Place, Remote
-
-PHOTO = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".tif", ".tiff", ".heic",
-    ".heif", ".hif", ".gif", ".bmp", ".jp2", ".j2k", ".mpo",
-)  # fmt: skip
-"""Extensions that promise a photo: such a file is always a row, whatever it holds."""
 
 RAW = (
     ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc",
@@ -168,7 +163,7 @@ class _Beside:
         self.stems = Counter(
             stem
             for stem, ending in split
-            if stem + SIDECAR in self.real and (ending in PHOTO or ending in RAW)
+            if stem + SIDECAR in self.real and (ending in PHOTO_SUFFIXES or ending in RAW)
         )
 
     def found(self, name: str) -> Found:
@@ -204,7 +199,7 @@ def _is_photo(path: Path) -> bool:
 def _promised(name: str) -> bool | None:
     """Tell by its name whether a file is a photo; None where the name says nothing."""
     extension = os.path.splitext(name)[1].lower()
-    if extension in PHOTO:
+    if extension in PHOTO_SUFFIXES:
         return True
     return False if extension in RAW or extension == SIDECAR else None
 

@@ -91,7 +91,7 @@ _STOPS: tuple[tuple[str, tuple[str, ...], Spoil, str, int], ...] = (
         "decode",
         DECODE,
         archive(_LARGE),
-        "data/.photos.part/pixels.npy",
+        "data/.photos.*.part/pixels.npy",
         20_000,
     ),
     ("train", SCRATCH, _long, ".state/train-scratch-*.pt", 1),

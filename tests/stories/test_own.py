@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOWN = (0, 6, 12)
 """Landmarks of the sample that look nothing alike."""
 WEIGHTS = "presets/backbones/sample.safetensors"
+HEAD = b"class,name,locality,country,country_code,latitude,longitude,kind\n"
 OPTIONS = ("--weights", WEIGHTS, "--backbone", "mobilenet_v3_small")
 
 
@@ -85,6 +86,34 @@ def test_a_catalogue_keeps_what_was_filled_in() -> None:
     assert more == edited + "New Bridge,New Bridge,,,,,,\n"
 
 
+def test_a_catalogue_that_a_spreadsheet_saved_is_read_and_left_as_it_is(tmp_path: Path) -> None:
+    table = tmp_path / "own.csv"
+    assert own.filled_in(table) == ""
+    text = own.completed("", ["Old Mill", "Red Gate"])
+    table.write_text(text, encoding="utf-8-sig", newline="\r\n")
+    saved = own.filled_in(table)
+    assert own.completed(saved, ["Old Mill", "Red Gate"]) == saved
+    more = own.completed(saved, ["New Bridge", "Old Mill", "Red Gate"])
+    assert more == text + "New Bridge,New Bridge,,,,,,\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"class;name;locality\nOld Mill;The Mill;Quill\n", "own.csv:1: no column"),
+        (b"Old Mill,The Mill, North,,,,,,\n", "own.csv:2: more or fewer cells"),
+        ("Old Mill,Die Mühle,,,,,,\n".encode("latin-1"), "own.csv is not UTF-8"),
+    ],
+)
+def test_a_catalogue_that_cannot_be_read_stops_it_before_anything_is_done(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    head = b"" if content.startswith(b"class") else HEAD
+    (tmp_path / "own.csv").write_bytes(head + content)
+    with pytest.raises(LandmarksError, match=said):
+        own.filled_in(tmp_path / "own.csv")
+
+
 def test_settings_name_photos_weights_and_any_backbone(photos: Path, tmp_path: Path) -> None:
     weights = tmp_path / "released.safetensors"
     weights.write_bytes(b"weights")
@@ -95,6 +124,8 @@ def test_settings_name_photos_weights_and_any_backbone(photos: Path, tmp_path: P
     assert made["export"]["catalogue"] == own.CATALOGUE
     with pytest.raises(LandmarksError, match="no backbone 'resnet9'"):
         own.settings(str(photos), {}, "resnet9")
+    with pytest.raises(LandmarksError, match="vit_b_16 needs .* to be equal"):
+        own.settings(str(photos), {"weights": str(weights)}, "vit_b_16")
     with pytest.raises(LandmarksError, match="PHOTOS=folder"):
         own.settings("", {}, "")
     with pytest.raises(LandmarksError, match="no such file or folder"):

@@ -28,8 +28,8 @@ ELSEWHERE = {
 DEATHS = [
     "stages.download|half|data/.landmark_images.zip.*.part",
     "stages.download|rename|data/.negatives.zip.*.part",  # one archive is in place
-    "stages.decode|half|data/.photos.part/pixels.npy",
-    "stages.decode|rename|data/.photos.part",
+    "stages.decode|half|data/.photos.*.part/pixels.npy",
+    "stages.decode|rename|data/.photos.*.part",
     "stages.split|rename|data/.split.csv.*.part",
     "stages.stats|rename|data/.normalization.json.*.part",
     "stages.train scratch|rename|.state/.train-scratch-*.part",
@@ -39,7 +39,7 @@ DEATHS = [
     "stages.export scratch|rename|models/scratch/.export.*.part/.model.json.*.part",  # none is
     "stages.export scratch|rename|models/scratch/.export.*.part/landmarks.onnx",  # the .pt is
     "stages.evaluate scratch|rename|metrics/scratch/.per_class.csv.*.part",
-    "stages.release|half|models/.landmarks.part/landmarks.pt",
+    "stages.release|half|models/.landmarks.new.*.part/landmarks.pt",
     "stages.release|rename|metrics/.released.json.*.part",  # the model is in place
     "stages.report|rename|metrics/.report.html.*.part",
 ]
