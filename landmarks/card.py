@@ -20,6 +20,9 @@ KNOWN_THRESHOLD = 0.5
 FORMAT_VERSION = 2
 """Raised when an older `landmarks` would misread the card; new optional fields do not raise it."""
 
+_IN_ANSWERS = {"classes", "input", "invented", "thresholds"}
+"""What of a card answers depend on; all else that they do is inside the model files."""
+
 LEARNED = "the model learned from these photos, too (refit): on new ones more may be lost"
 """What to say beside figures on validation photos of a model whose card has `refit`."""
 
@@ -152,8 +155,13 @@ class ModelCard(BaseModel):
 
     @property
     def version(self) -> str:
-        """Twelve digits that tell this model from every other: the start of its ONNX hash."""
-        return self.files[ONNX].sha256[:12]
+        """Twelve digits that change with all that answers depend on.
+
+        That is the ONNX file, and what the card makes of its numbers: names, places, thresholds.
+        """
+        used = self.model_dump(by_alias=True, include=_IN_ANSWERS)
+        text = json.dumps([self.files[ONNX].sha256, used], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_json(self) -> Any:
         """Return the card as `model.json` holds it."""

@@ -56,6 +56,7 @@ class Predictor:
         self.card = card
         self.runtime = runtime
         self._forward = forward
+        self._version = card.version
 
     @classmethod
     def load(
@@ -212,7 +213,7 @@ class Predictor:
             decision=decision,
             known_score=score,
             invented=self.card.invented,
-            model=self.card.version,
+            model=self._version,
         )
 
 

@@ -71,7 +71,7 @@ def test_a_new_release_answers_soon_and_nobody_notices(served: Served, folder: P
     finally:
         ended.set()
         asking.join()
-    new = (sha256(folder / card.ONNX)[:12], "Ayers Rock")
+    new = (card.read(folder).version, "Ayers Rock")
     assert {status for status, *_ in answers} == {200}
     assert list(dict.fromkeys(one[1:] for one in answers)) == [old, new], (
         "first one, then the other"

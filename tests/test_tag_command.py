@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from tag_folder import BLUE, GREEN, GREY, RED, REDDISH, Library, photo, sidecar, write_model
 
+from landmarks import card
+from landmarks.files import write_json
 from landmarks.tagging import packet
+from landmarks.tagging.places import Position
 
 ULURU, HALLERBOS = (-25.3, 131.0), (50.7, 4.3)
 
@@ -125,6 +128,45 @@ def test_gps_of_the_photo_is_kept_and_overrules_a_landmark_far_away(library: Lib
     library.put("new.jpg", photo(RED, 4))
     assert library.rows("--xmp")["new.jpg"]["distance_km"] is None
     assert library.rows("--xmp")["new.jpg"]["distance_km"] is None
+
+
+def corrected(model: Path, to: Path, **changes: Any) -> Path:
+    """Copy a model, with a corrected card: the network stays as it was."""
+    shutil.copytree(model, to)
+    described = json.loads((to / card.CARD).read_text(encoding="utf-8"))
+    described["classes"][0] |= changes.pop("landmark", {})
+    write_json(to / card.CARD, described | changes)
+    return to
+
+
+def test_a_corrected_catalogue_reaches_photos_that_are_tagged_already(library: Library) -> None:
+    library.put("old.jpg", photo(RED, 1))
+    table = library.top / "rows.csv"
+    library.tag("--csv", table, "--xmp")
+    right = {"name": "Uluṟu", "latitude": -25.5, "longitude": 131.5}
+    library.model = corrected(library.model, library.top / "corrected", landmark=right)
+    library.put("new.jpg", photo(RED, 2))
+    assert "sidecars: 2 written, 0 unchanged" in library.tag("--csv", table, "--xmp").stdout
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["name"], row["latitude"], row["longitude"]) for row in rows] == [
+        ("Uluṟu", "-25.5", "131.5")
+    ] * 2
+    assert rows[0]["model"] == rows[1]["model"]
+    for name in ("old", "new"):
+        written = (library.folder / f"{name}.jpg.xmp").read_bytes()
+        assert "Uluṟu".encode() in written and b">Uluru<" not in written
+        assert packet.position_in(written) == Position(-25.5, 131.5)
+
+
+def test_a_card_that_says_more_of_the_same_answers_asks_nothing_anew(library: Library) -> None:
+    library.put("old.jpg", photo(RED))
+    library.tag("--xmp")
+    versions, licences = {"torch": "3"}, {"weights": "CC BY 4.0"}
+    library.model = corrected(
+        library.model, library.top / "noted", versions=versions, licences=licences
+    )
+    assert "sidecars: 0 written, 1 unchanged" in library.tag("--xmp").stdout
 
 
 def test_thresholds_can_be_changed(library: Library) -> None:
