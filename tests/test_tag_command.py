@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from tag_folder import BLUE, GREEN, GREY, RED, REDDISH, Library, photo, sidecar,
 
 from landmarks import card
 from landmarks.files import write_json
-from landmarks.tagging import packet
+from landmarks.tagging import packet, run
 from landmarks.tagging.places import Position
+from landmarks.tagging.walk import Complain, Found, walk
 
 ULURU, HALLERBOS = (-25.3, 131.0), (50.7, 4.3)
 
@@ -211,6 +213,88 @@ def test_a_person_has_the_last_word(library: Library) -> None:
     table.write_text(table.read_text(encoding="utf-8").replace("\nno,", "\nperhaps,"))
     wrong = library.tag("--review", table)
     assert wrong.returncode == 1 and ": verdict is 'perhaps'. Write yes, no," in wrong.stderr
+
+
+KATA_TJUTA = {"class": "00.Kata_Tjuta", "name": "Kata Tjuta"}
+
+
+def review_rows(table: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of a review table by class."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return {row["class"]: row for row in csv.DictReader(file)}
+
+
+def answer(table: Path, verdict: str) -> None:
+    """Type a verdict into the row of `a.jpg` that has none."""
+    text = table.read_text(encoding="utf-8")
+    assert "\n,a.jpg" in text
+    table.write_text(text.replace("\n,a.jpg", f"\n{verdict},a.jpg"), encoding="utf-8")
+
+
+def test_yes_accepts_the_class_that_was_asked_about_and_no_other(library: Library) -> None:
+    library.put("a.jpg", photo(REDDISH))
+    table, first = library.top / "review.csv", library.model
+    library.tag("--review", table)
+    answer(table, "yes")
+    library.model = corrected(first, library.top / "other", landmark=KATA_TJUTA)
+    row = library.rows("--xmp", "--review", table)["a.jpg"]
+    assert (row["decision"], row["name"]) == ("unsure", "Kata Tjuta")
+    assert not (library.folder / "a.jpg.xmp").exists()
+    rows = review_rows(table)
+    assert rows["00.Uluru"]["verdict"] == "yes" and rows["00.Kata_Tjuta"]["verdict"] == ""
+    answer(table, "no")
+    row = library.rows("--review", table)["a.jpg"]
+    assert (row["decision"], row["reason"]) == ("unknown", "refused by a person")
+    library.model = first
+    row = library.rows("--review", table)["a.jpg"]
+    assert (row["name"], row["reason"]) == ("Uluru", "accepted by a person")
+
+
+def test_no_refuses_the_class_that_was_asked_about_and_no_other(library: Library) -> None:
+    library.put("a.jpg", photo(REDDISH))
+    table, first = library.top / "review.csv", library.model
+    library.tag("--review", table)
+    answer(table, "no")
+    other = library.model = corrected(first, library.top / "other", landmark=KATA_TJUTA)
+    assert library.rows("--review", table)["a.jpg"]["decision"] == "unsure"
+    answer(table, "01.Hallerbos")
+    for model in (other, first):
+        library.model = model
+        row = library.rows("--review", table)["a.jpg"]
+        assert (row["name"], row["reason"]) == ("Hallerbos", "accepted by a person")
+
+
+def test_a_class_that_another_model_offered_is_no_mistake(library: Library) -> None:
+    library.put("a.jpg", photo(REDDISH))
+    table = library.top / "review.csv"
+    library.tag("--review", table)
+    answer(table, "00.Uluru")
+    library.model = corrected(library.model, library.top / "other", landmark=KATA_TJUTA)
+    assert library.rows("--review", table)["a.jpg"]["decision"] == "unsure"
+    assert review_rows(table)["00.Uluru"]["verdict"] == "00.Uluru"
+
+
+def test_a_verdict_that_is_typed_during_a_run_is_kept(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.put("a.jpg", photo(REDDISH))
+    table = library.top / "review.csv"
+    library.tag("--review", table)
+
+    def typing(folder: Path, complain: Complain) -> Iterator[Found]:
+        answer(table, "yes")
+        yield from walk(folder, complain)
+
+    library.put("b.jpg", photo(REDDISH, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "walk", typing)
+        assert library.rows("--review", table)["a.jpg"]["decision"] == "unsure"
+    rows = library.rows("--review", table)
+    assert {path: row["decision"] for path, row in rows.items()} == {
+        "a.jpg": "named",
+        "b.jpg": "unsure",
+    }
+    assert table.read_text(encoding="utf-8").count("b.jpg") == 1
 
 
 def test_a_refused_place_is_taken_out_again(library: Library) -> None:

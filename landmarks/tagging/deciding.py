@@ -13,11 +13,23 @@ FARTHEST_KM = 100.0
 """A landmark farther than this from the photo's own GPS is not the one shown: mountains are seen
 from far, and cameras keep an old position for a while."""
 
-ACCEPT, REFUSE = "yes", "no"
 REFUSED, ACCEPTED = "refused by a person", "accepted by a person"
 INVENTED = "the model knows invented places only"
 
 Decision = Literal["named", "unsure", "unknown", "unreadable"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a person said of one photo.
+
+    Attributes:
+        accepted: the class that it shows, empty if none was named.
+        refused: classes that it does not show.
+    """
+
+    accepted: str = ""
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -28,13 +40,13 @@ class Rules:
         card: of the model.
         min_confidence: for every class alike; None takes the card's.
         per_class: whether each class has its own threshold, the card's.
-        verdicts: SHA-256 -> what a person said: `yes`, `no` or the right class.
+        verdicts: what a person said, by SHA-256; accepted classes are those of the model.
     """
 
     card: ModelCard
     min_confidence: float | None
     per_class: bool
-    verdicts: Mapping[str, str]
+    verdicts: Mapping[str, Verdict]
 
 
 @dataclass(frozen=True)
@@ -60,15 +72,15 @@ def decide(read: Read, rules: Rules, own: Position | None) -> Row:
     prediction = read.prediction
     if prediction is None:
         return Row(read, "unreadable", read.reason)
-    verdict = rules.verdicts.get(read.sha256, "")
-    place = _place(prediction, verdict, rules.card)
+    verdict = rules.verdicts.get(read.sha256, Verdict())
+    place = _place(prediction, verdict.accepted, rules.card)
     far = _distance(place, own)
     if rules.card.invented and not read.header.drawn:
         return Row(read, "unknown", INVENTED, place, far)
-    if verdict:
-        if verdict == REFUSE:
-            return Row(read, "unknown", REFUSED, place, far)
+    if verdict.accepted:
         return Row(read, "named", ACCEPTED, place, far)
+    if place.class_name in verdict.refused:
+        return Row(read, "unknown", REFUSED, place, far)
     if prediction.unknown:
         return Row(read, "unknown", "shows none of the known landmarks", place, far)
     if far is not None and far > FARTHEST_KM:
@@ -86,14 +98,14 @@ def demonstration(refused: int) -> str:
     )
 
 
-def _place(prediction: Prediction, verdict: str, card: ModelCard) -> Guess:
-    """Return what is named: the likeliest, or the class that a person gave."""
-    if verdict in ("", ACCEPT, REFUSE):
+def _place(prediction: Prediction, accepted: str, card: ModelCard) -> Guess:
+    """Return what is named: the likeliest, or the class that a person accepted."""
+    if not accepted:
         return prediction.best
     known = {guess.class_name: guess for guess in prediction.guesses}
-    landmark = next(one for one in card.classes if one.class_name == verdict)
+    landmark = next(one for one in card.classes if one.class_name == accepted)
     # A person is sure, but the record says how sure the model was.
-    return known.get(verdict) or Guess(**landmark.model_dump(), confidence=0.0)
+    return known.get(accepted) or Guess(**landmark.model_dump(), confidence=0.0)
 
 
 def _distance(place: Guess, own: Position | None) -> float | None:

@@ -112,10 +112,10 @@ def _tag(options: Options, state: Path, tally: Tally) -> None:
                 _place(row, options, albums, context.model, bool(said_by), tally)
             for table in opened:
                 table.add(row)
-    if review and not options.dry_run:
-        review.write()
     if albums and not options.dry_run:
         albums.write_page()
+    if review and not options.dry_run:
+        review.write()  # last: by now a person may have spoiled it
     _summarize(options, tally)
 
 
