@@ -120,6 +120,29 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
 
 
+@pytest.mark.parametrize("option", ["--csv", "--json", "--parquet", "--review"])
+def test_a_pipe_or_device_is_never_replaced_by_a_table(library: Library, option: str) -> None:
+    library.put("a.jpg", photo(RED))
+    pipe, stdout = library.top / "pipe", library.top / "stdout"
+    os.mkfifo(pipe)
+    stdout.symlink_to(pipe)
+    for path in (pipe, stdout):
+        done = library.tag(option, path)
+        assert done.returncode == 1 and done.stdout == ""
+        assert f"{path} is a pipe or a device. Name a file to write" in done.stderr
+    assert pipe.is_fifo() and stdout.is_symlink()
+    assert not library.state.exists(), "nothing was begun"
+
+
+def test_a_table_that_is_a_link_is_written_where_it_leads(library: Library) -> None:
+    library.put("a.jpg", photo(RED))
+    (library.top / "rows.csv").symlink_to("shared.csv")
+    (library.top / "shared.csv").write_text("an older table")
+    assert library.tag("--csv", library.top / "rows.csv").returncode == 0
+    assert (library.top / "rows.csv").is_symlink()
+    assert "00.Uluru" in (library.top / "shared.csv").read_text(encoding="utf-8")
+
+
 def test_a_folder_that_is_none_and_a_damaged_journal_are_said(library: Library) -> None:
     missing = landmarks("tag", library.top / "nowhere", "--model", library.model)
     assert missing.returncode == 1 and "no such folder" in missing.stderr

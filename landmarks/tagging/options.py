@@ -116,6 +116,11 @@ class Options:
         for one in files:
             if isinstance(one, Path) and one.is_dir():
                 raise LandmarksError(f"{one} is a folder", hint="Name a file to write.")
+            if isinstance(one, Path) and one.exists() and not one.is_file():
+                raise LandmarksError(
+                    f"{one} is a pipe or a device",
+                    hint="Name a file to write: a table appears there when it is complete.",
+                )
         for where in (*files, self.parts, self.state):
             if where:
                 stores.check_bucket(where)

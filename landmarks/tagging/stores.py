@@ -242,10 +242,10 @@ def remove(where: Place) -> None:
 def replacing(where: Place) -> Iterator[Path]:
     """Yield a temporary path; what is written there comes to `where` when the block succeeds.
 
-    It comes whole or not at all, and what was there before stays until then.
+    It comes whole or not at all, and what was there before stays until then. A link stays one.
     """
     if isinstance(where, Path):
-        with files.replacing(where) as temporary:
+        with files.replacing(where.resolve()) as temporary:
             yield temporary
         return
     with tempfile.TemporaryDirectory(prefix="landmarks-") as folder:
