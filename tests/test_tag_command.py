@@ -110,6 +110,17 @@ def test_tables_have_a_row_for_every_photo_with_what_scripts_need(library: Libra
     assert [guess["class"] for guess in tree[0]["guesses"]][0] == "00.Uluru"
 
 
+def test_a_folder_without_photos_makes_tables_without_rows(library: Library) -> None:
+    tables = {name: library.top / f"{name}.csv" for name in ("none", "one")}
+    done = library.tag("--csv", tables["none"], "--json", library.top / "none.json")
+    assert done.returncode == 0 and "photos: 0:" in done.stdout
+    library.put("a.jpg", photo(RED))
+    library.tag("--csv", tables["one"])
+    none, one = (path.read_text(encoding="utf-8").splitlines() for path in tables.values())
+    assert none == one[:1] and none[0].startswith("path,sha256,decision,")
+    assert json.loads((library.top / "none.json").read_text(encoding="utf-8")) == []
+
+
 def test_gps_of_the_photo_is_kept_and_overrules_a_landmark_far_away(library: Library) -> None:
     library.put("there.jpg", photo(RED, 1, gps=ULURU))
     library.put("far.jpg", photo(RED, 2, gps=HALLERBOS))

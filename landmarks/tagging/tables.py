@@ -115,25 +115,23 @@ def json_text(rows: Iterable[Row], context: Context) -> str:
 
 class _Csv:
     def __init__(self, file: IO[str], context: Context, guesses: int = TOP_K) -> None:
-        self.writer = csv.writer(file, lineterminator="\n")
+        columns = [name for name in parquet.COLUMNS if name != "guesses"]
+        for number in range(1, guesses + 1):
+            columns += [f"guess_{number}", f"confidence_{number}"]
+        self.writer = csv.DictWriter(file, columns, lineterminator="\n")
+        self.writer.writeheader()
         self.context = context
         self.guesses = guesses
-        self.begun = False
 
     def add(self, row: Row) -> None:
         self.put(record(row, self.context))
 
     def put(self, cells: dict[str, Any]) -> None:
         cells = dict(cells)
-        guesses = cells.pop("guesses")
-        for number in range(self.guesses):
-            guess = guesses[number] if number < len(guesses) else {}
-            cells[f"guess_{number + 1}"] = guess.get("class")
-            cells[f"confidence_{number + 1}"] = guess.get("confidence")
-        if not self.begun:
-            self.writer.writerow(cells)
-            self.begun = True
-        self.writer.writerow(cells.values())
+        for number, guess in enumerate(cells.pop("guesses")[: self.guesses], start=1):
+            cells[f"guess_{number}"] = guess["class"]
+            cells[f"confidence_{number}"] = guess["confidence"]
+        self.writer.writerow(cells)
 
 
 class _Json:
