@@ -103,7 +103,11 @@ def test_a_model_of_invented_places_tags_drawn_photos_only(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--undo", "--xmp"], "--undo takes sidecars back and writes nothing else"),
+        (["--undo", "--xmp"], "--undo takes sidecars back and does nothing else"),
+        (["--undo", "--per-class"], "--undo takes sidecars back and does nothing else"),
+        (["--undo", "--min-confidence", "0"], "--undo takes sidecars back and does nothing else"),
+        (["--undo", "--copies"], "--undo takes sidecars back and does nothing else"),
+        (["--xmp", "--copies"], "--copies is for --albums. Add it, or leave --copies out"),
         (["--csv", "/"], "/ is a folder"),
         (["--csv", "t.csv", "--json", "./t.csv"], "two tables have one name"),
         (["--model", "no/model"], "there is no model in no/model"),

@@ -92,11 +92,14 @@ class Options:
                 )
 
     def _check_together(self) -> None:
-        if self.undo and (any(self.tables) or self.review or self.xmp or self.albums):
+        output = any((*self.tables, self.review, self.xmp, self.albums, self.copies))
+        if self.undo and (output or self.per_class or self.min_confidence is not None):
             raise LandmarksError(
-                "--undo takes sidecars back and writes nothing else",
+                "--undo takes sidecars back and does nothing else",
                 hint="Give it alone, or with --dry-run.",
             )
+        if self.copies and not self.albums:
+            raise LandmarksError("--copies is for --albums", hint="Add it, or leave --copies out.")
         if self.albums and self.albums.resolve().is_relative_to(
             stores.local(self.folder).resolve()
         ):
