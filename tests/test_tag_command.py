@@ -343,6 +343,18 @@ def test_albums_are_links_by_country_with_a_page_that_needs_no_network(library: 
     assert inside.returncode == 1 and "Name a folder outside" in inside.stderr
 
 
+def test_albums_of_copies_hold_photos_that_share_name_and_size(library: Library) -> None:
+    for number, folder in enumerate("abc"):
+        content = photo(RED, number)
+        library.put(f"{folder}/rock.jpg", content + bytes(4000 - len(content)))
+    albums = library.top / "albums"
+    for _ in range(2):
+        assert library.tag("--albums", albums, "--copies").returncode == 0
+        copied = {path.read_bytes() for path in albums.rglob("*.jpg")}
+        assert copied == {path.read_bytes() for path in library.folder.rglob("*.jpg")}
+        assert len(list(albums.rglob("*.jpg"))) == 3
+
+
 def test_dry_run_says_what_would_happen_and_writes_nothing(library: Library) -> None:
     rock = library.put("rock.jpg", photo(RED))
     library.put("none.jpg", photo(GREY))

@@ -1,5 +1,6 @@
 """Albums by country and landmark: a folder each, a page with all pictures and an offline map."""
 
+import filecmp
 import html
 import os
 import re
@@ -109,7 +110,7 @@ class Albums:
         if not self.copies:
             return target.is_symlink() and target.resolve() == source
         same = target.is_file() and not target.is_symlink()
-        return same and target.stat().st_size == source.stat().st_size
+        return same and filecmp.cmp(target, source, shallow=False)
 
     def _make(self, target: Path, source: Path) -> None:
         if self.copies:
