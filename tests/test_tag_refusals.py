@@ -73,6 +73,27 @@ def test_hostile_sidecars_are_left_alone_and_named(library: Library) -> None:
     assert "sidecars: 1 written" in done.stdout
 
 
+def test_trouble_with_a_sidecar_is_not_said_of_its_photo(library: Library) -> None:
+    library.put("a.jpg", photo(RED))
+    damaged = library.put("a.xmp", b"<x")
+    done = library.tag("--xmp")
+    assert done.returncode == 1 and done.stdout.startswith("photos: 1: 1 named")
+    assert done.stderr.startswith(f"error: {damaged} was left as it is: ")
+
+
+def test_undo_counts_what_it_took_back_and_no_more(library: Library) -> None:
+    library.put("a.jpg", photo(RED, 1))
+    library.put("a.jpg.xmp", sidecar(""))
+    library.put("b.jpg", photo(RED, 2))
+    assert "2 written" in library.tag("--xmp").stdout
+    longest = library.folder / ("a" * 246 + ".jpg.xmp")  # no room for a name beside it
+    (library.folder / "a.jpg.xmp").rename(longest)
+    done = library.tag("--undo")
+    assert done.returncode == 1 and f"{longest} cannot be written: File name too" in done.stderr
+    assert done.stdout == "sidecars: 0 restored, 1 removed\n"
+    assert b"Uluru" in longest.read_bytes() and not (library.folder / "b.jpg.xmp").exists()
+
+
 def test_a_model_of_invented_places_tags_drawn_photos_only(
     library: Library, tmp_path: Path
 ) -> None:

@@ -79,9 +79,7 @@ def _undo(options: Options, tally: Tally) -> None:
         what = "removed" if change.after is None else "restored"
         if options.dry_run:
             print(f"{change.path}: would be {what}")
-        else:
-            _write(change, tally)
-        tally.written[what] += 1
+        tally.written[what] += options.dry_run or _write(change, tally)
     said = "would be " if options.dry_run else ""
     print(f"sidecars: {tally.written['restored']} {said}restored, ", end="")
     print(f"{tally.written['removed']} {said}removed")
@@ -147,23 +145,25 @@ def _place(
             else:
                 change = sidecars.cleared(stores.local(row.read.found.sidecar))
         except sidecars.Refused as error:
-            tally.complain(row.read.found.path, str(error))
+            tally.complain(row.read.found.sidecar, str(error))
         else:
-            _write(change, tally)
+            if change.needed:
+                tally.written["sidecars"] += _write(change, tally)
+            else:
+                tally.written["unchanged"] += change.before is not None
     if albums and named:
         albums.add(row)
         tally.written["albums"] += 1
 
 
-def _write(change: sidecars.Change, tally: Tally) -> None:
-    if not change.needed:
-        tally.written["unchanged"] += change.before is not None
-        return
+def _write(change: sidecars.Change, tally: Tally) -> bool:
+    """Write what a sidecar becomes, and tell whether that went well."""
     try:
         sidecars.write(change)
-        tally.written["sidecars"] += 1
     except sidecars.Refused as error:
         tally.complain(change.path, str(error))
+        return False
+    return True
 
 
 def _say(row: Row, options: Options) -> None:
