@@ -53,7 +53,7 @@ def test_a_library_is_tagged_undone_and_no_photo_is_touched(library: Library) ->
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "photos: 4: 3 named, 0 unsure, 1 unknown, 0 unreadable",
-        "sidecars: 3 written, 0 unchanged",
+        "sidecars: 3 written, 0 unchanged, 0 cleared",
     ]
     rock = exif(library.folder / "2019/rock.jpg.xmp")
     assert rock["XMP-dc:Subject"] == ["Uluru", "Northern Territory", "Australia"]
@@ -66,7 +66,8 @@ def test_a_library_is_tagged_undone_and_no_photo_is_touched(library: Library) ->
     assert {name: tagged[name] for name in before if name.lower().endswith("jpg")} == {
         name: sha for name, sha in before.items() if name.lower().endswith("jpg")
     }
-    assert library.tag("--xmp").stdout.splitlines()[1] == "sidecars: 0 written, 3 unchanged"
+    again = library.tag("--xmp").stdout.splitlines()
+    assert again[1] == "sidecars: 0 written, 3 unchanged, 0 cleared"
     assert library.bytes() == tagged
     would = library.tag("--undo", "--dry-run")
     assert "would be restored" in would.stdout and library.bytes() == tagged
@@ -315,8 +316,41 @@ def test_a_refused_place_is_taken_out_again(library: Library) -> None:
     table.write_text(table.read_text(encoding="utf-8").replace("\n,a.jpg", "\nno,a.jpg"))
     library.tag("--xmp", "--min-confidence", "0")
     assert (library.folder / "a.jpg.xmp").exists()
-    library.tag("--xmp", "--review", table)
+    done = library.tag("--xmp", "--review", table)
+    assert "sidecars: 0 written, 0 unchanged, 1 cleared" in done.stdout
     assert not (library.folder / "a.jpg.xmp").exists()
+
+
+def test_a_place_that_another_model_no_longer_gives_is_taken_out(library: Library) -> None:
+    library.put("rock.jpg", photo(REDDISH, 1))
+    library.put("mine.jpg", photo(REDDISH, 2))
+    mine = "<d:subject><r:Bag><r:li>us</r:li></r:Bag></d:subject>"
+    before = library.put("mine.jpg.xmp", sidecar(mine, f'xmlns:d="{packet.SPACES["dc"]}"'))
+    kept = before.read_bytes()
+    library.tag("--xmp", "--min-confidence", "0")
+    tagged = library.bytes()
+    same = library.tag("--xmp")
+    assert "sidecars: 0 written, 0 unchanged, 0 cleared" in same.stdout
+    assert library.bytes() == tagged, "the model still gives it, on other terms"
+    stricter = {"precision": 0.99, "confidence": 0.99, "classes": [0.9, 0.9999, 0.9]}
+    library.model = corrected(library.model, library.top / "stricter", thresholds=stricter)
+    would = library.tag("--xmp", "--dry-run")
+    assert f"would be taken out of {library.folder / 'rock.jpg.xmp'}" in would.stdout
+    assert library.bytes() == tagged
+    (library.folder / "none.jpg").symlink_to("nowhere.jpg")
+    lost = library.put("none.jpg.xmp", (library.folder / "rock.jpg.xmp").read_bytes())
+    done = library.tag("--xmp")
+    assert "sidecars: 0 written, 0 unchanged, 2 cleared" in done.stdout
+    assert not (library.folder / "rock.jpg.xmp").exists() and before.read_bytes() == kept
+    assert lost.exists(), "nobody looked at that photo"
+
+
+def test_a_model_of_invented_places_takes_no_real_place_out(library: Library) -> None:
+    library.put("rock.jpg", photo(RED))
+    library.tag("--xmp")
+    tagged = library.bytes()
+    library.model = corrected(library.model, library.top / "drawn", invented=True)
+    assert library.tag("--xmp").returncode == 1 and library.bytes() == tagged
 
 
 def test_albums_are_links_by_country_with_a_page_that_needs_no_network(library: Library) -> None:

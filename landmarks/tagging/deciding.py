@@ -66,6 +66,11 @@ class Row:
     place: Guess | None = None
     distance_km: float | None = None
 
+    @property
+    def judged(self) -> bool:
+        """Whether the model had a say: one of invented places has none in real photos."""
+        return self.decision != "unreadable" and self.reason != INVENTED
+
 
 def decide(read: Read, rules: Rules, own: Position | None) -> Row:
     """Decide on a photo; `own` is where it or its sidecar says that it was taken."""

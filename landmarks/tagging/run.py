@@ -104,10 +104,11 @@ def _tag(options: Options, state: Path, tally: Tally) -> None:
             own, said_by = sidecars.own_position(read.found, read.header)
             row = decide(read, rules, own)
             tally.add({(row.decision, row.reason == deciding.INVENTED): 1})
+            change = _change(row, context.model, bool(said_by), tally) if options.xmp else None
             if options.dry_run:
-                _say(row, options)
-            elif row.decision == "named" or row.reason == deciding.REFUSED:
-                _place(row, options, albums, context.model, bool(said_by), tally)
+                _say(row, options, change)
+            else:
+                _place(row, change, albums, tally)
             for table in opened:
                 table.add(row)
     if albums and not options.dry_run:
@@ -133,24 +134,24 @@ def _photos(options: Options, tally: Tally) -> Iterator[Found]:
         yield found
 
 
-def _place(
-    row: Row, options: Options, albums: Albums | None, model: str, has_position: bool, tally: Tally
-) -> None:
-    """Write a named place where the options ask, and take out one that a person refused."""
+def _change(row: Row, model: str, has_position: bool, tally: Tally) -> sidecars.Change | None:
+    """Return what the sidecar of a photo becomes; None where there is nothing to say of it."""
+    try:
+        if row.decision == "named":
+            return sidecars.tagged(row, model, has_position)
+        return sidecars.withdrawn(row, model)
+    except sidecars.Refused as error:
+        tally.complain(row.read.found.sidecar, str(error))
+        return None
+
+
+def _place(row: Row, change: sidecars.Change | None, albums: Albums | None, tally: Tally) -> None:
+    """Write what becomes of a sidecar, and put a named photo into its album."""
     named = row.decision == "named"
-    if options.xmp:
-        try:
-            if named:
-                change = sidecars.tagged(row, model, has_position)
-            else:
-                change = sidecars.cleared(stores.local(row.read.found.sidecar))
-        except sidecars.Refused as error:
-            tally.complain(row.read.found.sidecar, str(error))
-        else:
-            if change.needed:
-                tally.written["sidecars"] += _write(change, tally)
-            else:
-                tally.written["unchanged"] += change.before is not None
+    if change and change.needed:
+        tally.written["sidecars" if named else "cleared"] += _write(change, tally)
+    elif change:
+        tally.written["unchanged"] += named
     if albums and named:
         albums.add(row)
         tally.written["albums"] += 1
@@ -166,14 +167,17 @@ def _write(change: sidecars.Change, tally: Tally) -> bool:
     return True
 
 
-def _say(row: Row, options: Options) -> None:
+def _say(row: Row, options: Options, change: sidecars.Change | None) -> None:
     """Print what would be done with a photo."""
     path = row.read.found.path
+    needed = [str(change.path)] if change and change.needed else []
     if row.decision != "named" or row.place is None:
-        print(f"{path}: {row.decision}" + (f" ({row.reason})" if row.reason else ""))
+        why = f" ({row.reason})" if row.reason else ""
+        gone = f", a place would be taken out of {needed[0]}" if needed else ""
+        print(f"{path}: {row.decision}{why}{gone}")
         return
     place = f"{row.place.name}, {row.place.place}" if row.place.place else row.place.name
-    into = [str(row.read.found.sidecar)] if options.xmp else []
+    into = needed
     into += [str(options.albums)] if options.albums else []
     would = f", would be written to {' and '.join(into)}" if into else ""
     print(f"{path}: {place} ({row.place.confidence:.1%}){would}")
@@ -186,7 +190,8 @@ def _summarize(options: Options, tally: Tally) -> None:
     print(f"photos: {total}: " + ", ".join(f"{tally.decisions[one]} {one}" for one in kinds))
     if options.xmp and not options.dry_run:
         counts = tally.written
-        print(f"sidecars: {counts['sidecars']} written, {counts['unchanged']} unchanged")
+        print(f"sidecars: {counts['sidecars']} written, {counts['unchanged']} unchanged, ", end="")
+        print(f"{counts['cleared']} cleared")
     if options.albums and not options.dry_run:
         print(f"albums: {tally.written['albums']} photos in {options.albums}")
     if tally.not_drawn:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from landmarks.errors import FULL
 from landmarks.files import replacing
 from landmarks.tagging import packet, stores, walk, xmp
-from landmarks.tagging.deciding import Row
+from landmarks.tagging.deciding import REFUSED, Row
 from landmarks.tagging.places import Header, Position
 from landmarks.tagging.spans import MOST_BYTES, Malformed
 from landmarks.tagging.stores import Place
@@ -61,6 +61,24 @@ def tagged(row: Row, model: str, has_position: bool) -> Change:
         return Change(path, before, xmp.add(before, inferred))
     except Malformed as error:
         raise Refused(f"{path} was left as it is: {error}") from error
+
+
+def withdrawn(row: Row, model: str) -> Change | None:
+    """Return what the sidecar of a photo that is not named becomes; None without one.
+
+    A place is taken out that a person refused, or that another model gave. It stays where this
+    model gave it on other terms, and where none looked at the photo.
+
+    Raises:
+        Refused: the sidecar cannot be read.
+    """
+    if not row.read.found.beside or not row.judged:
+        return None
+    change = cleared(stores.local(row.read.found.sidecar))
+    if change.before is None or not change.needed or row.reason == REFUSED:
+        return change
+    record = packet.Packet(change.before).record()
+    return None if record and record.model == model else change
 
 
 def cleared(path: Path) -> Change:
