@@ -87,11 +87,36 @@ def ingredients(settings: Settings) -> dict[str, dict[str, Any]]:
     }
 
 
-def train(
-    settings: Settings, data: TrainingData, recovery: checkpoint.Checkpoint
-) -> dict[str, Any]:
+class Timed(checkpoint.Checkpoint):
+    """A recovery state that also says how long the run has taken; what a kill undid is not in it.
+
+    Attributes:
+        seconds: that it has taken, up to `load` or the last `save`.
+    """
+
+    def __init__(self, name: str, run: str, folder: Path) -> None:
+        super().__init__(name, run, folder)
+        self.seconds, self._since = 0.0, time.perf_counter()
+
+    def load(self) -> dict[str, Any] | None:
+        saved = super().load()
+        if saved is None or "seconds" not in saved:  # of a version that did not count: start over
+            return None
+        self.seconds = saved.pop("seconds")
+        return saved
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        super().save({**state, "seconds": self.count()})
+
+    def count(self) -> float:
+        """Return the seconds that the run has taken until now."""
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        return self.seconds
+
+
+def train(settings: Settings, data: TrainingData, recovery: Timed) -> dict[str, Any]:
     """Train once as the stage does, and return what validation says; nothing else is written."""
-    started = time.perf_counter()
     fabric = make_fabric(settings)
     network, info, new = models.create(settings, data.classes, data.mean, data.std)
     teacher = teacher_of(settings, info)
@@ -103,7 +128,7 @@ def train(
         "best_epoch": int(best["epoch"]),
         "last_val_accuracy": round(last["val_accuracy"], 6),
         "last_train_loss": round(last["train_loss"], 6),
-        "minutes": round((time.perf_counter() - started) / 60, 2),
+        "minutes": round(recovery.count() / 60, 2),
     }
 
 
@@ -138,7 +163,7 @@ class Ablation:
         if self._kept(name).exists():
             return
         print(f"{self.cnn}, {title(name)}:", flush=True)
-        recovery = checkpoint.Checkpoint(f"{self.cnn}-{name}", self._identity(name), self.state)
+        recovery = Timed(f"{self.cnn}-{name}", self._identity(name), self.state)
         found = train(changed(self.settings, self.changes[name]), self.data, recovery)
         files.write_json(self._kept(name), found | {"changes": self.changes[name]})
         recovery.drop()
