@@ -8,13 +8,15 @@ converted by the plain formula.
 import io
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from landmarks import boxes
 from landmarks.errors import LandmarksError
@@ -126,6 +128,31 @@ def load(
     return resize(picture.pixels, size), picture
 
 
+def load_image(image: Image.Image, size: int) -> Pixels:
+    """Squash a Pillow picture to a square, as `load` does with its file.
+
+    The pixels are the same, but for JPEG, which `load` may reduce while it decodes.
+
+    Args:
+        image: in one of `rgb.MODES`; loaded if it is not yet, and otherwise left as it is.
+        size: side of the result, pixels.
+
+    Returns:
+        uint8 (size, size, 3) RGB.
+
+    Raises:
+        UnreadableImage: it has no pixels, or not all, or other colours.
+    """
+    name = "the PIL image"
+    with _explained(name):
+        if not (image.width and image.height):
+            raise UnreadableImage("empty", name)
+        _check_mode(image, name)
+        with _unmapped(image):
+            pixels, orientation = _loaded(image, _reduction(*image.size, 2 * size))
+        return resize(_turn(pixels, orientation), size)
+
+
 def decode(
     source: bytes | str | Path | BinaryIO, *, reduce_to: int | None = None, limits: Limits = _USUAL
 ) -> Picture:
@@ -208,16 +235,23 @@ def _decode(file: BinaryIO, name: str, reduce_to: int | None, limits: Limits) ->
     if head[4:8] == b"ftyp" and not boxes.whole(file):
         # libheif makes a picture of what there is, and says nothing.
         raise UnreadableImage("truncated", name)
-    try:
+    with _explained(name, "damaged" if known else "not an image"):
         stored = _read(file, head, name, reduce_to, limits)
         # Only now, when Pillow's picture is gone: turning takes a second copy.
         return _upright(*stored)
+
+
+@contextmanager
+def _explained(name: str, unidentified: Reason = "not an image") -> Iterator[None]:
+    """Turn what Pillow and the codecs raise into the reason why there is no photo."""
+    try:
+        yield
     except LandmarksError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
         raise UnreadableImage("too many pixels", name) from error
     except UnidentifiedImageError as error:
-        raise UnreadableImage("damaged" if known else "not an image", name) from error
+        raise UnreadableImage(unidentified, name) from error
     except Exception as error:  # hostile bytes make codecs raise nearly anything
         said = str(error)
         raise UnreadableImage(_reason(said.lower()), name, said) from error
@@ -251,16 +285,41 @@ def _read(
         if format == "JPEG" and reduction > 1:
             image.draft(None, (width // reduction, height // reduction))
             reduction = 1
-        if image.mode not in MODES:
-            raise UnreadableImage("unsupported colours", name, image.mode)
+        _check_mode(image, name)
         needed = _memory_needed(image, format, width * height)
         if needed > limits.memory or width * height > limits.pixels:
             raise UnreadableImage("too many pixels", name, f"{width} x {height}")
-        image.load()
-        # Pillow turns TIFF while loading, and pillow-heif HEIC: both then report none.
-        orientation = _orientation(image)
-        pixels = to_rgb(image, reduction)
+        pixels, orientation = _loaded(image, reduction)
     return Picture(pixels, width, height, format), orientation
+
+
+@contextmanager
+def _unmapped(image: Image.Image) -> Iterator[None]:
+    """Keep Pillow from mapping the file of a picture that was opened by its name.
+
+    It maps plain TIFF in the shape that the picture has after turning: rows run into each other.
+    """
+    if not isinstance(image, ImageFile.ImageFile):
+        yield
+        return
+    name, image.filename = image.filename, ""
+    try:
+        yield
+    finally:
+        image.filename = name
+
+
+def _check_mode(image: Image.Image, name: str) -> None:
+    if image.mode not in MODES:
+        raise UnreadableImage("unsupported colours", name, image.mode)
+
+
+def _loaded(image: Image.Image, reduction: int) -> tuple[Pixels, int]:
+    """Return a picture as it is stored, and the EXIF orientation that is still to be undone."""
+    image.load()
+    # Only now: Pillow turns TIFF while loading, and pillow-heif HEIC, and both then report none.
+    orientation = _orientation(image)
+    return to_rgb(image, reduction), orientation
 
 
 def _reduction(width: int, height: int, reduce_to: int | None) -> int:
@@ -289,11 +348,17 @@ def _orientation(image: Image.Image) -> int:
 
 def _upright(stored: Picture, orientation: int) -> Picture:
     """Undo an EXIF orientation; values that mean nothing change nothing."""
-    pixels, width, height = stored.pixels, stored.width, stored.height
+    width, height = stored.width, stored.height
     if orientation in (5, 6, 7, 8):
-        pixels, width, height = pixels.swapaxes(0, 1), height, width
+        width, height = height, width
+    return Picture(_turn(stored.pixels, orientation), width, height, stored.format)
+
+
+def _turn(pixels: Pixels, orientation: int) -> Pixels:
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
-    return Picture(np.ascontiguousarray(pixels), width, height, stored.format)
+    return np.ascontiguousarray(pixels)

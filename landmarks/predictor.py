@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,6 @@ from landmarks import images
 from landmarks.card import ModelCard
 from landmarks.errors import LandmarksError
 from landmarks.prediction import DEMONSTRATION, Decision, Guess, Outputs, Prediction
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 __all__ = [
     "DEFAULT_FOLDER",
@@ -40,8 +37,6 @@ BATCH = 32
 """Photos a forward pass: more gains nothing on a CPU and costs memory."""
 
 _Forward = Callable[[NDArray[np.uint8]], Outputs]
-_PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
-_ORIENTATION = 0x0112
 
 
 class Predictor:
@@ -167,7 +162,7 @@ class Predictor:
         if isinstance(photo, bytes | bytearray | str | Path):
             return images.load(bytes(photo) if isinstance(photo, bytearray) else photo, size)[0]
         if hasattr(photo, "getexif"):
-            return images.load(_encoded(photo), size)[0]
+            return images.load_image(photo, size)
         raise LandmarksError(
             f"a {type(photo).__name__} is no photo",
             hint="Give a path, the bytes of a file, a PIL image, or a uint8 array (H, W, 3).",
@@ -220,21 +215,6 @@ class Predictor:
 def _batches(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     for start in range(0, len(pixels), BATCH):
         yield np.ascontiguousarray(pixels[start : start + BATCH].transpose(0, 3, 1, 2))
-
-
-def _encoded(image: "Image") -> bytes:
-    """Pack a PIL image as a file, so that `images` decides on orientation, alpha and depth."""
-    from PIL import Image as pil
-
-    exif = pil.Exif()
-    buffer = io.BytesIO()
-    try:
-        exif[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
-        plain = image if image.mode in _PNG_MODES else image.convert("RGB")
-        plain.save(buffer, "PNG", compress_level=0, exif=exif)
-    except (OSError, ValueError) as error:
-        raise LandmarksError(f"the PIL image cannot be read as a photo: {error}") from error
-    return buffer.getvalue()
 
 
 def _onnx_forward(content: bytes, threads: int | None, path: Path, cuda: bool) -> _Forward:

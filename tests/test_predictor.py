@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 from small_project import SIZE, jpeg, model, nothing, picture, strangers
@@ -71,6 +72,60 @@ def test_pil_images_of_any_mode_are_read_upright(predictor: Predictor, mode: str
     turned = image.transpose(Image.Transpose.ROTATE_90)
     turned.getexif()[0x0112] = 6  # "turn me clockwise to see me upright"
     assert np.array_equal(predictor.prepare(turned), predictor.prepare(image))
+
+
+GREY_MODES: dict[str, npt.DTypeLike] = {
+    "I;16": np.uint16,
+    "I;16B": ">u2",
+    "I": np.int32,
+    "F": np.float32,
+}
+LOSSLESS = [("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")]
+TIFF_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", *GREY_MODES)
+LOSSLESS += [("TIFF", mode) for mode in TIFF_MODES]
+LOSSLESS += [("WEBP", "RGB"), ("WEBP", "RGBA"), ("GIF", "P"), ("BMP", "RGB"), ("JPEG2000", "RGB")]
+
+
+def in_mode(drawn: Image.Image, mode: str) -> Image.Image:
+    """Convert a picture; where there is room, grey takes 16 bits, and alpha fades to one side."""
+    if mode in GREY_MODES:
+        return Image.fromarray((np.asarray(drawn.convert("L")) * 250.5).astype(GREY_MODES[mode]))
+    image = drawn.convert(mode)
+    if mode in ("LA", "RGBA"):
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    return image
+
+
+@pytest.mark.parametrize(("format", "mode"), LOSSLESS)
+@pytest.mark.parametrize("loaded", [False, True])
+def test_an_opened_pil_image_gives_the_pixels_of_its_file(
+    predictor: Predictor, tmp_path: Path, format: str, mode: str, loaded: bool
+) -> None:
+    path = tmp_path / "photo"
+    image = in_mode(picture(1, 77).resize((5 * SIZE, 7 * SIZE)), mode)
+    assert image.mode == mode
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        image.save(path, format, exif=exif, lossless=True)
+        with Image.open(io.BytesIO(path.read_bytes()) if loaded else path) as opened:
+            if loaded:
+                opened.load()
+            assert np.array_equal(predictor.prepare(opened), predictor.prepare(path)), orientation
+
+
+def test_a_pil_image_that_cannot_be_read_is_refused_with_the_reason(predictor: Predictor) -> None:
+    cut = Image.open(io.BytesIO(jpeg(picture(1, 77))[:700]))
+    closed = picture(1, 77)
+    closed.close()
+    for image, said in (
+        (cut, "truncated"),
+        (closed, "closed image"),
+        (Image.new("RGB", (0, 5)), "empty"),
+        (Image.new("LAB", (9, 9)), "unsupported colours"),
+    ):
+        with pytest.raises(LandmarksError, match=f"PIL image cannot be read as a photo: .*{said}"):
+            predictor.prepare(image)
 
 
 def test_more_photos_than_a_batch_keep_their_order(predictor: Predictor) -> None:
