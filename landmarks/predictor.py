@@ -71,7 +71,8 @@ class Predictor:
 
         Raises:
             LandmarksError: no model there, fetched in part, damaged or tampered with, of a format
-                that this version does not know, or a runtime that is not installed.
+                that this version does not know, one that gives no answer, or a runtime that is not
+                installed.
         """
         if runtime not in RUNTIMES:
             raise LandmarksError(
@@ -87,13 +88,7 @@ class Predictor:
         start, name = starts[runtime]
         content = cards.read_verified(folder, name, card)
         predictor = cls(card, start(content, threads, Path(folder) / name), runtime)
-        answered = predictor._forward(np.zeros((1, 3, 1, 1), np.uint8)).probabilities.shape[-1]
-        if answered != len(card.classes):
-            raise LandmarksError(
-                f"{Path(folder) / name} tells {answered} classes apart, but {cards.CARD} names "
-                f"{len(card.classes)}",
-                hint=f"`dvc pull --force {folder}` fetches the model again.",
-            )
+        predictor._try(Path(folder) / name)
         return predictor
 
     @classmethod
@@ -192,6 +187,25 @@ class Predictor:
         answers = zip(*self.outputs(pixels), strict=True)
         return [self._answer(row, float(score), known, top_k) for row, score, known in answers]
 
+    def _try(self, path: Path) -> None:
+        """Let the model answer once.
+
+        Raises:
+            LandmarksError: it cannot, or has other classes than its card.
+        """
+        again = f"`dvc pull --force {path.parent}` fetches the model again."
+        try:
+            answered = self._forward(np.zeros((1, 3, 1, 1), np.uint8)).probabilities.shape[-1]
+        except Exception as error:  # noqa: BLE001 - the runtimes raise nearly anything
+            said = f"{path} gives no answer: {_in_a_line(error)}"
+            raise LandmarksError(said.rstrip("."), hint=again) from error
+        if answered != len(self.card.classes):
+            raise LandmarksError(
+                f"{path} tells {answered} classes apart, but {cards.CARD} names "
+                f"{len(self.card.classes)}",
+                hint=again,
+            )
+
     def _answer(
         self, row: NDArray[np.float32], score: float, known: bool, top_k: int
     ) -> Prediction:
@@ -215,6 +229,12 @@ class Predictor:
 def _batches(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     for start in range(0, len(pixels), BATCH):
         yield np.ascontiguousarray(pixels[start : start + BATCH].transpose(0, 3, 1, 2))
+
+
+def _in_a_line(error: Exception) -> str:
+    """Return what a runtime says is wrong; PyTorch does so below a traceback."""
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return said[-1 if any("Traceback" in line for line in said) else 0]
 
 
 def _onnx_forward(content: bytes, threads: int | None, path: Path, cuda: bool) -> _Forward:

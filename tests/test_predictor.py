@@ -11,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
+import torch
 from PIL import Image
 from small_project import SIZE, jpeg, model, nothing, picture, strangers
 
 from landmarks import Predictor
 from landmarks.errors import LandmarksError
+from landmarks.files import sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -254,14 +257,37 @@ def test_only_the_file_that_is_run_must_be_there(folder: Path) -> None:
         Predictor.load(folder, runtime="torchscript")
 
 
-def test_a_file_that_onnx_runtime_cannot_run_is_an_error(folder: Path) -> None:
-    import hashlib
+def put(folder: Path, name: str, content: bytes) -> None:
+    """Replace a file of the model, and what the card says of it."""
+    (folder / name).write_bytes(content)
+    record = {"sha256": sha256(folder / name), "bytes": len(content)}
+    card = json.loads((folder / "model.json").read_text())
+    edit_card(folder, files=card["files"] | {name: record})
 
-    (folder / "landmarks.onnx").write_bytes(b"no model")
-    record = {"sha256": hashlib.sha256(b"no model").hexdigest(), "bytes": 8}
-    edit_card(folder, files={"landmarks.onnx": record})
+
+def test_a_file_that_onnx_runtime_cannot_run_is_an_error(folder: Path) -> None:
+    put(folder, "landmarks.onnx", b"no model")
     with pytest.raises(LandmarksError, match=r"ONNX Runtime .* cannot run"):
         Predictor.load(folder)
+
+
+def test_a_model_that_gives_no_answer_is_an_error_of_one_line(folder: Path) -> None:
+    graph = onnx.load(folder / "landmarks.onnx")
+    graph.graph.input[0].name = "images"
+    for node in graph.graph.node:
+        node.input[:] = ["images" if name == "pixels" else name for name in node.input]
+    put(folder, "landmarks.onnx", graph.SerializeToString())
+    said = r"landmarks\.onnx gives no answer: Required inputs \(\['images'\]\).*`dvc pull --force"
+    with pytest.raises(LandmarksError, match=said):
+        Predictor.load(folder)
+
+
+def test_a_torchscript_that_gives_no_answer_is_an_error_of_one_line(folder: Path) -> None:
+    torch.jit.script(torch.nn.Linear(7, 7)).save(folder / "landmarks.pt")
+    put(folder, "landmarks.pt", (folder / "landmarks.pt").read_bytes())
+    with pytest.raises(LandmarksError, match=r"landmarks\.pt gives no answer: \w+: mat1.*") as told:
+        Predictor.load(folder, runtime="torchscript")
+    assert "\n" not in str(told.value)
 
 
 def test_a_gpu_that_is_asked_for_is_never_silently_replaced(folder: Path) -> None:

@@ -93,12 +93,35 @@ def other_card(folder: Path) -> None:
     os.replace(fresh / card.CARD, folder / card.CARD)
 
 
+def edited(folder: Path, change: Callable[[onnx.GraphProto], object]) -> None:
+    """Change the graph of the model; the card goes with it."""
+    fresh = release(folder, "Changed")
+    model = onnx.load(fresh / card.ONNX)
+    change(model.graph)
+    onnx.save(model, fresh / card.ONNX)
+    described = json.loads((fresh / card.CARD).read_text())
+    described["files"][card.ONNX]["sha256"] = sha256(fresh / card.ONNX)
+    write_json(fresh / card.CARD, described)
+    pull(fresh, folder)
+
+
+def other_input(graph: onnx.GraphProto) -> None:
+    graph.input[0].name = graph.node[0].input[0] = "images"
+
+
+def single_pixels(graph: onnx.GraphProto) -> None:
+    for side in graph.input[0].type.tensor_type.shape.dim[2:]:
+        side.dim_value = 1
+
+
 SPOILED: list[tuple[Callable[[Path], object], str]] = [
     (tamper, "SHA-256 differs"),
     (other_card, "SHA-256 differs"),
     (lambda folder: (folder / card.ONNX).unlink(), "only in part"),
     (lambda folder: (folder / card.CARD).write_text("{"), "not JSON"),
     (shutil.rmtree, "there is no model"),
+    (lambda folder: edited(folder, other_input), "gives no answer: Required inputs"),
+    (lambda folder: edited(folder, single_pixels), "InvalidArgument: "),
 ]
 
 
@@ -109,8 +132,8 @@ def test_a_bad_model_never_answers_and_a_good_one_after_it_does(
     before = served.client.get("/readyz").json()["model"]
     spoil(folder)
     eventually(lambda: served.metric("landmarks_reloads_total", result="failed") >= 1)
-    line = served.said("model kept", model=before)
-    assert said in line["reason"] and line["level"] == "error"
+    eventually(lambda: any(said in one.get("reason", "") for one in served.events))
+    assert served.said("model kept", model=before)["level"] == "error"
     assert name_of(served) == "Uluru"
     assert served.client.get("/readyz").json() == {"status": "ok", "model": before}
     folder.mkdir(exist_ok=True)

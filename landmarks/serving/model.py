@@ -47,19 +47,26 @@ class Model:
 
     async def check(self) -> None:
         """Load the model again if a file of it changed since the last attempt."""
-        found = await asyncio.to_thread(self._signature)
-        if found == self._seen:
-            return
-        self._seen = found
-        before = self.card
         try:
+            found = await asyncio.to_thread(self._signature)
+            if found == self._seen:
+                return
+            self._seen = found
             fresh = await asyncio.to_thread(self._load)
-        except (LandmarksError, OSError, MemoryError) as error:
-            self._metrics.reloads.labels("failed").inc()
-            say("model kept", logging.ERROR, model=before.version, reason=str(error))
-            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, the old model answers on
+            self._keep(error)
+        else:
+            self._take(fresh)
+
+    def _keep(self, error: Exception) -> None:
+        known = isinstance(error, LandmarksError)
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
+        self._metrics.reloads.labels("failed").inc()
+        say("model kept", logging.ERROR, model=self.card.version, reason=reason)
+
+    def _take(self, fresh: Predictor) -> None:
+        before, self.predictor = self.card, fresh
         self._metrics.reloads.labels("loaded").inc()
-        self.predictor = fresh
         self._tell()
         say("model changed", before=before.version, model=self.card.version)
 

@@ -8,6 +8,8 @@ from mistakes.projects import Project, anything, photo
 from mistakes.table import Case, Spoil
 from mistakes.training import edited, flip
 
+from landmarks.files import sha256
+
 MODEL = ("--model", "models/scratch")
 
 
@@ -36,6 +38,20 @@ def _jpeg(project: Project) -> None:
     project.path("photo.jpg").write_bytes(photo(0, 50))
 
 
+def _other_network(project: Project) -> None:
+    """Name the input of the network otherwise, as other exporters do."""
+    import onnx
+
+    path = project.path("models/scratch/landmarks.onnx")
+    model = onnx.load(path)
+    model.graph.input[0].name = "images"
+    for node in model.graph.node:
+        node.input[:] = ["images" if name == "pixels" else name for name in node.input]
+    onnx.save(model, path)
+    record = {"landmarks.onnx": {"sha256": sha256(path), "bytes": path.stat().st_size}}
+    edited("models/scratch/model.json", lambda card: card["files"].update(record))(project)
+
+
 PREDICT = (
     ask("model-missing", _jpeg, "photo.jpg"),
     ask("photo-missing", anything, *MODEL, "phtoo.jpg"),
@@ -55,6 +71,7 @@ PREDICT = (
         "model-card",
         edited("models/scratch/model.json", lambda tree: tree.pop("files")),
     ),
+    ask("model-other", _other_network),
 )
 
 PRESET = (
