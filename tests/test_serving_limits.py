@@ -64,6 +64,51 @@ def test_a_request_may_have_so_many_bytes_and_files(tight: Served) -> None:
     assert large.status_code == 413 and "The request has more" in large.json()["detail"]
 
 
+FORM = {"content-type": "multipart/form-data; boundary=b"}
+PART = b'--b\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n1\r\n'
+HOSTILE = [
+    (PART % (b"top_k", b""), "twice"),
+    (PART % (b"top_k", b";" * 3500), "parameters"),
+    (PART % (b"file", b";a=b" * 900), "parameters"),
+    (PART % (b"file", b"\r\nX-More: " + b"x" * 4_090), "headers of a part"),
+]
+
+
+@pytest.mark.parametrize(("part", "said"), HOSTILE, ids=["twice", "empty", "many", "long"])
+def test_a_form_takes_little_time_whatever_is_in_it(part: bytes, said: str) -> None:
+    """Time of the processor, all of it that of the one thread that answers everybody."""
+    with service(rate_per_minute=1, rate_burst=3) as served:
+        before = served.metric("process_cpu_seconds_total")
+        for _ in range(3):  # each counts as a photo
+            body = part * (1_500_000 // len(part))
+            got = served.client.post("/v1/predict", content=body, headers=FORM)
+            assert got.status_code == 400 and said in got.json()["detail"]
+            assert got.json()["type"] == "/problems#bad-form"
+        assert served.predict(photo(RED)).status_code == 429
+        assert served.metric("process_cpu_seconds_total") - before < 0.5
+
+
+def test_a_content_type_takes_little_time_whatever_is_in_it(tight: Served) -> None:
+    headers = {"content-type": "image/jpeg" + ";" * 10_000}
+    got = tight.client.post("/v1/predict", content=photo(RED), headers=headers)
+    assert got.status_code == 415 and "parameters" in got.json()["detail"]
+
+
+def test_who_is_refused_for_want_of_room_or_goes_away_may_come_again() -> None:
+    """With one photo a minute, neither counts."""
+    sizes = dict.fromkeys(("max_file_bytes", "max_request_bytes", "queue_bytes"), MOST)
+    with service(None, **sizes, rate_per_minute=1, rate_burst=1) as served:
+        with served.connect() as first:
+            first.sendall(head(Content_Length=str(MOST)) + bytes(MOST - 1))
+            eventually(lambda: served.metric("landmarks_queue_bytes") == MOST - 1)
+            octets = {"content-type": "image/jpeg"}
+            got = served.client.post("/v1/predict", content=iter([photo(RED)]), headers=octets)
+            assert got.status_code == 503
+        eventually(lambda: served.metric("landmarks_queue_bytes") == 0)
+        assert served.predict(photo(RED)).status_code == 200
+        assert served.predict(photo(RED)).status_code == 429
+
+
 def test_bytes_count_whatever_is_announced(tight: Served) -> None:
     """A body in chunks announces no length."""
 

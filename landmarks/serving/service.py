@@ -16,10 +16,11 @@ from landmarks.serving.engine import Costs, Engine
 from landmarks.serving.metrics import Metrics
 from landmarks.serving.model import Model
 from landmarks.serving.problems import Problem
-from landmarks.serving.queue import Queue
+from landmarks.serving.queue import Held, Queue
 from landmarks.serving.settings import Settings
 
 MOST_GUESSES = 1000
+_FREE = ("client-gone", "overloaded")
 
 
 class Service:
@@ -55,8 +56,7 @@ class Service:
         self.rate.check(client)
         self.queue.check(uploads.check_length(request, self.settings))
         with self.queue.hold() as held:
-            upload = await uploads.read(request, self.settings, held)
-            self.rate.charge(client, len(upload.photos))
+            upload = await self._upload(request, client, held)
             request.scope["said"]["photos"] = len(upload.photos)
             guesses = _guesses(upload.top_k, top_k)
             predictor = self.model.predictor
@@ -67,6 +67,17 @@ class Service:
             reasons = {answer["problem"]["detail"] for answer in answers}
             raise Problem("unreadable-photo", " ".join(sorted(reasons)), photos=answers)
         return answers
+
+    async def _upload(self, request: Request, client: str, held: Held) -> uploads.Upload:
+        """Read a request and charge its client: who sends what is refused is charged a photo."""
+        try:
+            upload = await uploads.read(request, self.settings, held)
+        except Problem as problem:
+            if problem.name not in _FREE:
+                self.rate.charge(client, 1)
+            raise
+        self.rate.charge(client, len(upload.photos))
+        return upload
 
     async def _answers(
         self, predictor: Predictor, photos: Sequence[uploads.Photo], top_k: int

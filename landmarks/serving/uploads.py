@@ -22,7 +22,9 @@ RAW = ("image/", "application/octet-stream")
 ACCEPTED = f"{MULTIPART}, image/*, application/octet-stream"
 
 _LONGEST_FIELD = 1_000
+_LONGEST_HEAD = 4_096
 _LONGEST_NAME = 255
+_MOST_PARAMETERS = 64
 _CLOSE = {"Connection": "close"}
 
 
@@ -48,7 +50,10 @@ async def read(request: Request, settings: Settings, held: Held) -> Upload:
     Raises:
         Problem: a type that is not read, too large, too slow, no form, or the client is gone.
     """
-    kind, options = parse_options_header(request.headers.get("content-type") or RAW[1])
+    content_type = request.headers.get("content-type") or RAW[1]
+    if content_type.count(";") > _MOST_PARAMETERS:
+        raise _unsupported("The content type has too many parameters.")
+    kind, options = parse_options_header(content_type)
     media_type = kind.decode("latin-1").lower()
     encoding = request.headers.get("content-encoding", "identity").lower()
     if media_type != MULTIPART and not media_type.startswith(RAW):
@@ -127,6 +132,7 @@ class _Form:
         self._whole = False
         self._header = self._value = b""
         self._disposition = b""
+        self._head = 0
         self._field = ""
         self._name: str | None = None
         self._data = io.BytesIO()
@@ -175,13 +181,21 @@ class _Form:
 
     def _begin(self) -> None:
         self._header = self._value = self._disposition = b""
+        self._head = 0
         self._data = io.BytesIO()
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
         self._header += data[start:end]
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
         self._value += data[start:end]
+
+    def _count(self, more: int) -> None:
+        self._head += more
+        if self._head > _LONGEST_HEAD:
+            raise Problem("bad-form", f"The headers of a part exceed {_LONGEST_HEAD:,} bytes.")
 
     def _header_end(self) -> None:
         if self._header.lower() == b"content-disposition":
@@ -189,21 +203,26 @@ class _Form:
         self._header = self._value = b""
 
     def _headers_end(self) -> None:
+        if self._disposition.count(b";") > _MOST_PARAMETERS:
+            raise Problem("bad-form", "A part of the form has too many parameters.")
         _, options = parse_options_header(self._disposition)
         self._field = options.get(b"name", b"").decode("utf-8", "replace")
         name = options.get(b"filename")
         self._name = name.decode("utf-8", "replace")[:_LONGEST_NAME] if name else None
-        if self._field == FILE:
-            if len(self._upload.photos) == self._settings.max_files:
-                raise Problem(
-                    "too-large", f"The form has more than {self._settings.max_files} photos."
-                )
-        elif self._field != TOP_K:
+        self._check_field()
+
+    def _check_field(self) -> None:
+        """Refuse a part that no form may have; so the number of parts is bounded, too."""
+        if self._field not in (FILE, TOP_K):
             raise Problem(
                 "no-photo",
                 f"The form has a field {self._field[:100]!r}; "
                 f"photos go into {FILE!r}, the number of guesses into {TOP_K!r}.",
             )
+        if self._field == TOP_K and self._upload.top_k is not None:
+            raise Problem("bad-form", f"The form has the field {TOP_K!r} twice.")
+        if self._field == FILE and len(self._upload.photos) == self._settings.max_files:
+            raise Problem("too-large", f"The form has more than {self._settings.max_files} photos.")
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         photo = self._field == FILE
