@@ -71,7 +71,9 @@ def _landmarks(build: Build) -> str:
     rows: dict[str, list[tuple[str, float, float, float]]] = {}
     for cnn in build.cnns:
         for row in cnn.tables["per_class"]:
-            share, low, high = (float(row[f"recall{end}"] or 0) for end in ("", "_low", "_high"))
+            if not row["recall"]:  # no test photo shows it
+                continue
+            share, low, high = (float(row[f"recall{end}"]) for end in ("", "_low", "_high"))
             rows.setdefault(row["class"], []).append((cnn.name, share, low, high))
     hardest = sorted(rows.items(), key=lambda item: sum(one[1] for one in item[1]))
     named = [(figures.landmark(name), found) for name, found in hardest]
@@ -84,6 +86,8 @@ def _landmarks(build: Build) -> str:
     text = (
         "The share of each landmark's photos that is found, the hardest first; line: 95 % interval."
     )
+    if untested := len(build.classes) - len(rows):
+        text += f" {many(untested, 'landmark has', 'landmarks have')} no test photo."
     return _section("Landmark by landmark", text, drawn)
 
 

@@ -5,14 +5,16 @@ import json
 import re
 import shutil
 import zipfile
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import page_visit as visit
+import pandas as pd
 import pytest
 from PIL import Image
 
-from app.page import about, answers, downloads, examples, figures, markup
+from app.page import about, answers, cnns, downloads, examples, figures, markup
 from app.page.verdicts import verdicts
 from landmarks import card, images, params
 from landmarks.data.sample.__main__ import UNSEEN_SEED
@@ -173,6 +175,25 @@ def test_words_follow_from_the_figures() -> None:
         text.startswith(f"Finds {figures.landmark(worst['class'])} least") and not good
         for text, good in said.items()
     )
+
+
+def test_a_landmark_without_test_photos_is_no_bad_one(tmp_path: Path) -> None:
+    """Its recall is not known; what is drawn and said is of the others."""
+    kept = tmp_path / "metrics"
+    shutil.copytree(ROOT / "results/photos50-cpu/metrics", kept)
+    for cnn in figures.CNNS:
+        table = pd.read_csv(kept / cnn / "per_class.csv", dtype=str)
+        table.loc[:1, "n"] = "0"
+        table.loc[:1, ["recall", "recall_low", "recall_high", "precision", "f1"]] = None
+        table.to_csv(kept / cnn / "per_class.csv", index=False)
+    [build] = figures.builds(tmp_path)
+    shown = cnns._landmarks(build)
+    untested = [figures.landmark(name) for name in build.classes[:2]]
+    assert not any(f">{escape(name)}<" in shown for name in untested)
+    assert shown.count('<span class="what">') == 48
+    assert "The other 36 landmarks" in shown and "2 landmarks have no test photo." in shown
+    [before] = [one for one in figures.builds(ROOT) if "photos50-cpu" in one.name]
+    assert "no test photo" not in cnns._landmarks(before)
 
 
 def test_the_licences_of_the_photos_are_told(predictor: Predictor) -> None:
