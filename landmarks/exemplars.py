@@ -4,19 +4,24 @@ A classifier learns what tells whole classes apart. Photos of one landmark from 
 light, resemble each other more than that, and the features before the classifier still show it. So
 each class gets a kernel density over its train photos (Parzen 1962), and the probabilities are
 multiplied with it: a cache model beside a trained network (Orhan 2018, arXiv:1805.08709; Zhang et
-al. 2022, arXiv:2111.03930). Nothing is trained for it.
+al. 2022, arXiv:2111.03930). Features in which photos of one class vary count less, as in linear
+discriminant analysis (Fisher 1936). Nothing is trained for it.
 """
 
 from collections.abc import Mapping
 
+import scipy.linalg
 import torch
 from torch import Tensor, nn
 
 AXES = 128
 """Directions in which photos are compared; more gave nothing (docs/decisions.md)."""
 
-SHARPNESS, POWER = 30.0, 0.5
-"""How fast likeness falls with the cosine, and the power that the density is taken to."""
+RIDGE = 1.0
+"""Variance within classes that every direction is taken to have beside its own, in means of it."""
+
+SHARPNESS = 30.0
+"""How fast likeness falls with the cosine."""
 
 MOST = 8192
 """Photos that are kept at most, as many of each class."""
@@ -34,15 +39,14 @@ def exemplars(features: Tensor, labels: Tensor, classes: int) -> dict[str, Tenso
         classes: C.
 
     Returns:
-        `exemplar_centre` float32 (D,), `exemplar_axes` (D, K), the directions of the largest
-        variance about it, `exemplar_keys` (M, K), the unit vectors of the photos along them, and
-        `exemplar_shares` (M, C): the weight of each photo in the density of its class.
+        `exemplar_centre` float32 (D,), `exemplar_axes` (D, K), along which photos differ most for
+        how much those of one class do, `exemplar_keys` (M, K), the unit vectors of the photos along
+        them, and `exemplar_shares` (M, C): the weight of each photo in the density of its class.
     """
     exact = features.double()
     centre = exact.mean(dim=0)
     apart = exact - centre
-    _, vectors = torch.linalg.eigh(apart.T @ apart)
-    axes = vectors[:, -AXES:].contiguous()
+    axes = _axes(apart, labels, classes)
     kept = _evenly(labels, classes)
     shares = nn.functional.one_hot(labels[kept], classes).double()
     return {
@@ -51,6 +55,29 @@ def exemplars(features: Tensor, labels: Tensor, classes: int) -> dict[str, Tenso
         "exemplar_keys": nn.functional.normalize(apart[kept] @ axes, dim=1).float(),
         "exemplar_shares": (shares / shares.sum(dim=0).clamp(min=1)).float(),
     }
+
+
+def _axes(apart: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Return the directions (D, K) of the largest variance for that within classes, which is one.
+
+    Args:
+        apart: float64 (N, D), features less their mean.
+        labels: (N,); every class occurs.
+        classes: C.
+    """
+    members = nn.functional.one_hot(labels, classes).double()
+    means = (members / members.sum(dim=0)).T @ apart
+    within = apart - means[labels]
+    size = apart.shape[1]
+    all_of_it, of_classes = apart.T @ apart, within.T @ within
+    # The last term is for classes of one photo, or of copies, which show no variance.
+    ridge = RIDGE * of_classes.trace() / size + 1e-3 * all_of_it.trace() / size + 1e-12
+    of_classes += ridge * torch.eye(size, dtype=torch.float64)
+    first = max(0, size - AXES)
+    _, vectors = scipy.linalg.eigh(
+        all_of_it.numpy(), of_classes.numpy(), subset_by_index=(first, size - 1)
+    )
+    return torch.from_numpy(vectors).contiguous()
 
 
 def _evenly(labels: Tensor, classes: int) -> Tensor:
@@ -84,7 +111,7 @@ class Exemplars(nn.Module):
         for name in ("centre", "axes", "keys", "shares"):
             self.register_buffer(name, kept[f"exemplar_{name}"])
         # TorchScript knows no constants of modules.
-        self.sharpness, self.power, self.least = SHARPNESS, POWER, LEAST
+        self.sharpness, self.least = SHARPNESS, LEAST
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, D) to logits (N, C)."""
@@ -93,7 +120,7 @@ class Exemplars(nn.Module):
         density = likeness @ self.shares
         share = density / density.sum(dim=1, keepdim=True)
         logits: Tensor = self.classifier(features)
-        return logits + self.power * torch.log(share.clamp(min=self.least))
+        return logits + torch.log(share.clamp(min=self.least))
 
 
 def count(classifier: nn.Module) -> int:

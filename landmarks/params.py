@@ -170,6 +170,13 @@ class Refit(Group):
     transfer: bool
 
 
+class Exemplars(Group):
+    """Whether photos are compared with the train photos, too; see landmarks.exemplars."""
+
+    scratch: bool
+    transfer: bool
+
+
 def chosen_cnn(arguments: list[str]) -> str:
     """Return the CNN that a stage's command names, e.g. `python -m stages.train scratch`.
 
@@ -190,10 +197,6 @@ class Calibrate(Group):
     """From logits to confidence."""
 
     mirror: bool = Field(description="answer with the mean of a photo and its mirror image")
-    exemplars: bool = Field(
-        description="compare each photo with the train photos, beside the classifier; see "
-        "landmarks.exemplars"
-    )
     temperature: bool = Field(description="fit one temperature on the validation rows")
     known: Literal[
         "best",
@@ -239,6 +242,7 @@ class Params(Group):
     split: Split
     train: Train
     refit: Refit
+    exemplars: Exemplars
     calibrate: Calibrate
     export: Export
     evaluate: Evaluate

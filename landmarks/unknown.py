@@ -96,7 +96,7 @@ class Fitted:
 
 
 def class_statistics(
-    features: Tensor, labels: NDArray[np.int64], classes: int, settings: Calibrate
+    features: Tensor, labels: NDArray[np.int64], classes: int, *, keep_photos: bool
 ) -> dict[str, Tensor]:
     """Return what an export knows of the classes beside the network's weights.
 
@@ -104,11 +104,11 @@ def class_statistics(
         features: float32 (N, D), of the photos that the network learned from.
         labels: (N,); every class occurs.
         classes: C.
-        settings: of the stage.
+        keep_photos: whether it knows single photos, too; see `landmarks.exemplars`.
     """
     truth = torch.from_numpy(labels)
     found = statistics(features, truth, classes)
-    return found | exemplars(features, truth, classes) if settings.exemplars else found
+    return found | exemplars(features, truth, classes) if keep_photos else found
 
 
 def fit(
@@ -117,6 +117,7 @@ def fit(
     photos: Photos,
     settings: Calibrate,
     *,
+    keep_photos: bool,
     bins: int,
 ) -> Fitted:
     """Fit temperature, score and thresholds.
@@ -127,11 +128,14 @@ def fit(
         classifier: from features to logits.
         photos: what they are.
         settings: of the stage.
+        keep_photos: see `class_statistics`.
         bins: of the calibration error.
     """
     known, seen = len(photos.known), len(photos.known) + len(photos.kinds)
     every = torch.from_numpy(features)
-    stats = class_statistics(every[seen:], photos.train, classifier.out_features, settings)
+    stats = class_statistics(
+        every[seen:], photos.train, classifier.out_features, keep_photos=keep_photos
+    )
     with torch.inference_mode():
         logits = with_exemplars(classifier, stats)(every[:seen])
     calibration, figures = calibrate(

@@ -37,7 +37,7 @@ def main() -> None:
     known, none, train = (rows(split, role) for role in ("val", "negative_tuning", "train"))
     every = np.concatenate([known, none, train])
     features, classifier = features_of(folder / "weights.safetensors", store, every, mirror=mirror)
-    refit = getattr(settings.refit, cnn)
+    refit, keep_photos = getattr(settings.refit, cnn), getattr(settings.exemplars, cnn)
     if refit:
         # What is fitted needs photos that the network has not seen, so it comes from the one before
         # refit; where the classes lie among the features only the final network can tell.
@@ -50,6 +50,7 @@ def main() -> None:
         classifier,
         photos,
         settings.calibrate,
+        keep_photos=keep_photos,
         bins=settings.evaluate.calibration_bins,
     )
     classes = fitted.statistics
@@ -58,7 +59,7 @@ def main() -> None:
             torch.from_numpy(final),
             labels(split, learned),
             classifier.out_features,
-            settings.calibrate,
+            keep_photos=keep_photos,
         )
     with files.replacing(folder / "statistics.safetensors") as temporary:
         temporary.write_bytes(save(classes))

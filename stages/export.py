@@ -30,6 +30,7 @@ def origin_of(cnn: str, settings: Params, photos: Photos) -> Origin:
     groups = settings.model_dump(include={"download", "decode", "split", "calibrate", "export"})
     groups[f"train.{cnn}"] = getattr(settings.train, cnn).model_dump()
     groups[f"refit.{cnn}"] = refit = getattr(settings.refit, cnn)
+    groups[f"exemplars.{cnn}"] = getattr(settings.exemplars, cnn)
     attribution = read_attribution(ATTRIBUTION, photos=len(photos.store.table))
     roles = ("train", "val") if refit else ("train",)
     learned = np.concatenate([rows(photos.split, role) for role in roles])

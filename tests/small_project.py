@@ -152,9 +152,9 @@ def calibration(folder: Path, method: str, exemplars: bool) -> tuple[dict[str, A
         labels(photos.split, val), kinds(photos.split, none), labels(photos.split, train)
     )
     chosen = {"mirror": False, "temperature": True, "known": method, "keep": 0.95, "precision": 0.9}
-    chosen |= {"untuned_kinds": ["grey"], "exemplars": exemplars}
+    chosen |= {"untuned_kinds": ["grey"]}
     settings = params.Calibrate.model_validate(chosen)
-    fitted = unknown.fit(features, classifier, seen, settings, bins=15)
+    fitted = unknown.fit(features, classifier, seen, settings, keep_photos=exemplars, bins=15)
     statistics = folder / f"statistics{'-exemplars' * exemplars}.safetensors"
     statistics.write_bytes(save(fitted.statistics))
     return fitted.calibration, statistics

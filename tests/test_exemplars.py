@@ -1,4 +1,4 @@
-"""`calibrate.exemplars`: a model that compares a photo with the train photos, too."""
+"""`exemplars`: a model that compares a photo with the train photos, too."""
 
 from pathlib import Path
 
@@ -40,12 +40,12 @@ def classifier() -> nn.Linear:
 
 def accuracy(*, exemplars: bool) -> float:
     labels = np.arange(PHOTOS) % CLASSES
-    settings = params.load(PRESET).calibrate
     fitted = unknown.fit(
         np.concatenate([features_of(labels, 1), features_of(labels, 2)]),
         classifier(),
         unknown.Photos(labels, np.empty(0, str), labels),
-        settings.model_copy(update={"exemplars": exemplars}),
+        params.load(PRESET).calibrate,
+        keep_photos=exemplars,
         bins=15,
     )
     return fitted.figures["accuracy"]
@@ -65,7 +65,7 @@ def test_no_photo_rules_a_class_out() -> None:
     with torch.inference_mode():
         moved = module(strangers) - linear(strangers)
     assert torch.isfinite(moved).all()
-    assert moved.min() >= exemplars.POWER * np.log(exemplars.LEAST) - 1e-4 and moved.max() <= 0
+    assert moved.min() >= np.log(exemplars.LEAST) - 1e-4 and moved.max() <= 0
 
 
 def test_of_many_photos_as_many_of_each_class_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

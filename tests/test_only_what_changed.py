@@ -27,6 +27,7 @@ REFITTED = {"refit@scratch", "calibrate@scratch", "export@scratch", "evaluate@sc
 SCRATCH = {"train@scratch"} | REFITTED
 REFITTED_TRANSFER = {one.replace("scratch", "transfer") for one in REFITTED}
 TRANSFER = {"train@transfer"} | REFITTED_TRANSFER
+CALIBRATED_TRANSFER = REFITTED_TRANSFER - REFIT
 
 NOTHING: set[str] = set()
 SINCE_EVALUATE = EVALUATE | RELEASE
@@ -60,7 +61,7 @@ PARAMETERS = [
     ("refit.scratch", True, REFITTED | RELEASE),
     ("refit.transfer", True, REFITTED_TRANSFER | RELEASE),
     ("calibrate.temperature", False, SINCE_CALIBRATE),
-    ("calibrate.exemplars", True, SINCE_CALIBRATE),
+    ("exemplars.transfer", True, CALIBRATED_TRANSFER | RELEASE),
     ("export.catalogue", "catalogues/photos50.csv", SINCE_EXPORT),
     ("evaluate.calibration_bins", 10, SINCE_CALIBRATE),
     ("evaluate.confusion_pairs", 10, SINCE_EVALUATE),

@@ -14,7 +14,6 @@ from landmarks.errors import LandmarksError
 CLASSES, PER_CLASS, SIZE = 4, 60, 12
 SETTINGS = params.Calibrate(
     mirror=False,
-    exemplars=False,
     temperature=True,
     known="best",
     keep=0.95,
@@ -47,6 +46,7 @@ def fitted(kinds: np.ndarray, negatives: np.ndarray, **changes: object) -> unkno
         classifier(),
         unknown.Photos(labels, kinds, labels),
         SETTINGS.model_copy(update=changes),
+        keep_photos=False,
         bins=15,
     )
 
@@ -154,7 +154,7 @@ def test_what_rounding_decides_is_not_chosen(negatives: int) -> None:
     photos = unknown.Photos(labels, np.full(negatives, "scene"), labels)
     settings = SETTINGS.model_copy(update={"temperature": False})
     every = np.concatenate([features, features_of(labels, 2)]).astype(np.float32)
-    found = unknown.fit(every, unsure, photos, settings, bins=15)
+    found = unknown.fit(every, unsure, photos, settings, keep_photos=False, bins=15)
     chosen = found.calibration["known"]
     seen = torch.from_numpy(features[: len(labels)])
     logits = unsure(seen).detach()
