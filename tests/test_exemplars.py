@@ -55,6 +55,30 @@ def test_a_view_that_train_photos_show_and_the_classifier_missed_is_named() -> N
     assert accuracy(exemplars=True) > accuracy(exemplars=False) + 0.05
 
 
+def test_what_varies_within_classes_hides_no_class() -> None:
+    """Light and weather change photos more than the landmark does; photos still find their like."""
+    random = np.random.default_rng(5)
+    truth = np.arange(2 * PHOTOS) % 2
+    noise = random.normal(0, 0.1, (len(truth), 400))
+    weather = random.normal(0, 10, (len(truth), 4))
+    features = torch.from_numpy(np.c_[noise, weather, 4 * truth]).float()
+    labels = torch.from_numpy(truth)
+    kept = exemplars.exemplars(features[:PHOTOS], labels[:PHOTOS], 2)
+    indifferent = nn.Linear(features.shape[1], 2).requires_grad_(False)
+    indifferent.weight.zero_()
+    indifferent.bias.zero_()
+    named = exemplars.with_exemplars(indifferent, kept)(features[PHOTOS:]).argmax(dim=1)
+    assert (named == labels[PHOTOS:]).double().mean() > 0.9
+
+
+def test_photos_that_are_all_alike_are_no_error() -> None:
+    labels = torch.arange(6) % CLASSES
+    kept = exemplars.exemplars(torch.ones(6, SIZE), labels, CLASSES)
+    module = exemplars.with_exemplars(classifier(), kept)
+    with torch.inference_mode():
+        assert torch.isfinite(module(torch.ones(2, SIZE))).all()
+
+
 def test_no_photo_rules_a_class_out() -> None:
     """A stranger lies far from all photos; what the classifier says of it must still count."""
     labels = torch.arange(PHOTOS) % CLASSES
