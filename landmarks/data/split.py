@@ -56,9 +56,10 @@ def assign_splits(
     official = photos.loc[photos["source"] == "archive", "official_split"] == "test"
     _split_archive(split, ours, settings, divided=official.nunique() == 2)
     _split_negatives(split, negatives, ours, settings)
-    if official.any():
-        _check_test_folder(split.loc[official.index[official]])
-    _check_classes(split[photos["source"] == "archive"])
+    archive = split[photos["source"] == "archive"]
+    if official.any() and (archive["role"] == "train").any():
+        _check_test_folder(archive[official])
+    _check_classes(archive)
     return split.astype({"id": "int64"}).reset_index(drop=True)
 
 
