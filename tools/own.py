@@ -39,7 +39,7 @@ def settings(photos: str, given: dict[str, str], backbone: str, root: Path = ROO
         )
     if backbone:
         text = preset.set_value(text, "train.transfer.backbone", backbone)
-    params.parse(yaml.safe_load(text), f"preset own with backbone {backbone}")
+        params.parse(yaml.safe_load(text), f"preset own with backbone {backbone}")
     return text
 
 
