@@ -10,12 +10,11 @@ discriminant analysis (Fisher 1936). Nothing is trained for it.
 
 from collections.abc import Mapping
 
-import scipy.linalg
 import torch
 from torch import Tensor, nn
 
 AXES = 128
-"""Directions in which photos are compared; more gave nothing (docs/decisions.md)."""
+"""Directions in which photos are compared at most; more gave nothing (docs/decisions.md)."""
 
 RIDGE = 1.0
 """Variance within classes that every direction is taken to have beside its own, in means of it."""
@@ -30,23 +29,23 @@ LEAST = 1e-6
 """Share of the density that a class has at least: no photo alone may rule a class out."""
 
 
-def exemplars(features: Tensor, labels: Tensor, classes: int) -> dict[str, Tensor]:
+def exemplars(features: Tensor, labels: Tensor, means: Tensor) -> dict[str, Tensor]:
     """Return what `Exemplars` needs, measured on train photos.
 
     Args:
         features: float32 (N, D), of train photos.
         labels: int64 (N,); every class occurs.
-        classes: C.
+        means: (C, D), of the features of each class.
 
     Returns:
         `exemplar_centre` float32 (D,), `exemplar_axes` (D, K), along which photos differ most for
         how much those of one class do, `exemplar_keys` (M, K), the unit vectors of the photos along
         them, and `exemplar_shares` (M, C): the weight of each photo in the density of its class.
     """
-    exact = features.double()
+    exact, classes = features.double(), len(means)
     centre = exact.mean(dim=0)
     apart = exact - centre
-    axes = _axes(apart, labels, classes)
+    axes = _axes(apart, exact - means.double()[labels])
     kept = _evenly(labels, classes)
     shares = nn.functional.one_hot(labels[kept], classes).double()
     return {
@@ -57,27 +56,28 @@ def exemplars(features: Tensor, labels: Tensor, classes: int) -> dict[str, Tenso
     }
 
 
-def _axes(apart: Tensor, labels: Tensor, classes: int) -> Tensor:
+def _axes(apart: Tensor, within: Tensor) -> Tensor:
     """Return the directions (D, K) of the largest variance for that within classes, which is one.
+
+    There are no more of them than directions in which the photos differ at all: along any other,
+    only photos that are yet to come would. PyTorch computes them, and not SciPy, whose results
+    depend on the number of threads of a library of its own.
 
     Args:
         apart: float64 (N, D), features less their mean.
-        labels: (N,); every class occurs.
-        classes: C.
+        within: float64 (N, D), features less the mean of their class.
     """
-    members = nn.functional.one_hot(labels, classes).double()
-    means = (members / members.sum(dim=0)).T @ apart
-    within = apart - means[labels]
     size = apart.shape[1]
     all_of_it, of_classes = apart.T @ apart, within.T @ within
     # The last term is for classes of one photo, or of copies, which show no variance.
     ridge = RIDGE * of_classes.trace() / size + 1e-3 * all_of_it.trace() / size + 1e-12
     of_classes += ridge * torch.eye(size, dtype=torch.float64)
-    first = max(0, size - AXES)
-    _, vectors = scipy.linalg.eigh(
-        all_of_it.numpy(), of_classes.numpy(), subset_by_index=(first, size - 1)
-    )
-    return torch.from_numpy(vectors).contiguous()
+    # The generalised eigenvalue problem, by way of the Cholesky factor (Golub and Van Loan, 8.7.2).
+    factor = torch.linalg.cholesky(of_classes)
+    half = torch.linalg.solve_triangular(factor, all_of_it, upper=False)
+    _, vectors = torch.linalg.eigh(torch.linalg.solve_triangular(factor, half.T, upper=False))
+    chosen = vectors[:, -min(AXES, max(1, len(apart) - 1)) :]
+    return torch.linalg.solve_triangular(factor.T, chosen, upper=True).contiguous()
 
 
 def _evenly(labels: Tensor, classes: int) -> Tensor:

@@ -108,7 +108,7 @@ def class_statistics(
     """
     truth = torch.from_numpy(labels)
     found = statistics(features, truth, classes)
-    return found | exemplars(features, truth, classes) if keep_photos else found
+    return found | exemplars(features, truth, found["means"]) if keep_photos else found
 
 
 def fit(

@@ -38,6 +38,12 @@ def classifier() -> nn.Linear:
     return linear
 
 
+def exemplars_of(features: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    return unknown.class_statistics(
+        features, labels.numpy(), int(labels.max()) + 1, keep_photos=True
+    )
+
+
 def accuracy(*, exemplars: bool) -> float:
     labels = np.arange(PHOTOS) % CLASSES
     fitted = unknown.fit(
@@ -63,7 +69,7 @@ def test_what_varies_within_classes_hides_no_class() -> None:
     weather = random.normal(0, 10, (len(truth), 4))
     features = torch.from_numpy(np.c_[noise, weather, 4 * truth]).float()
     labels = torch.from_numpy(truth)
-    kept = exemplars.exemplars(features[:PHOTOS], labels[:PHOTOS], 2)
+    kept = exemplars_of(features[:PHOTOS], labels[:PHOTOS])
     indifferent = nn.Linear(features.shape[1], 2).requires_grad_(False)
     indifferent.weight.zero_()
     indifferent.bias.zero_()
@@ -71,9 +77,27 @@ def test_what_varies_within_classes_hides_no_class() -> None:
     assert (named == labels[PHOTOS:]).double().mean() > 0.9
 
 
+def test_few_photos_are_compared_in_no_direction_that_they_do_not_have() -> None:
+    """Features turned alike, photos and classifier, leave every answer as it was."""
+    labels = torch.arange(36) % CLASSES
+    drawn = torch.Generator().manual_seed(3)
+    here, new = (torch.randn(photos, 200, generator=drawn) for photos in (36, 50))
+    linear = nn.Linear(200, CLASSES)
+    turn, _ = torch.linalg.qr(torch.randn(200, 200, generator=drawn))
+    turned = nn.Linear(200, CLASSES)
+    with torch.no_grad():
+        turned.weight.copy_(linear.weight @ turn)
+        turned.bias.copy_(linear.bias)
+        before, after = (
+            exemplars.with_exemplars(classifier, exemplars_of(kept, labels))(asked).softmax(dim=1)
+            for classifier, kept, asked in ((linear, here, new), (turned, here @ turn, new @ turn))
+        )
+    torch.testing.assert_close(before, after, atol=1e-4, rtol=0)
+
+
 def test_photos_that_are_all_alike_are_no_error() -> None:
     labels = torch.arange(6) % CLASSES
-    kept = exemplars.exemplars(torch.ones(6, SIZE), labels, CLASSES)
+    kept = exemplars_of(torch.ones(6, SIZE), labels)
     module = exemplars.with_exemplars(classifier(), kept)
     with torch.inference_mode():
         assert torch.isfinite(module(torch.ones(2, SIZE))).all()
@@ -83,7 +107,7 @@ def test_no_photo_rules_a_class_out() -> None:
     """A stranger lies far from all photos; what the classifier says of it must still count."""
     labels = torch.arange(PHOTOS) % CLASSES
     linear = classifier()
-    kept = exemplars.exemplars(torch.from_numpy(features_of(labels.numpy(), 1)), labels, CLASSES)
+    kept = exemplars_of(torch.from_numpy(features_of(labels.numpy(), 1)), labels)
     module = exemplars.with_exemplars(linear, kept)
     strangers = torch.from_numpy(features_of(labels.numpy(), 3)) * -5
     with torch.inference_mode():
@@ -96,7 +120,7 @@ def test_of_many_photos_as_many_of_each_class_are_kept(monkeypatch: pytest.Monke
     monkeypatch.setattr(exemplars, "MOST", 30)
     labels = torch.tensor([0] * 100 + [1] * 11 + [2] * 4)
     features = torch.from_numpy(features_of(labels.numpy(), 1))
-    shares = exemplars.exemplars(features, labels, CLASSES)["exemplar_shares"]
+    shares = exemplars_of(features, labels)["exemplar_shares"]
     assert (shares > 0).sum(dim=0).tolist() == [10, 10, 4]
     torch.testing.assert_close(shares.sum(dim=0), torch.ones(CLASSES))
 
