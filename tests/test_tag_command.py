@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -138,17 +139,32 @@ def test_gps_of_the_photo_is_kept_and_overrules_a_landmark_far_away(library: Lib
     assert rows["far.jpg"]["distance_km"] == pytest.approx(14_716, abs=1)
     assert not (library.folder / "far.jpg.xmp").exists()
     assert "GPS" not in (library.folder / "there.jpg.xmp").read_text(encoding="utf-8")
+    assert (rows["sidecar.jpg"]["photo_latitude"], rows["there.jpg"]["photo_latitude"]) == (
+        pytest.approx(50.7),
+        pytest.approx(ULURU[0]),
+    )
     # A position that was inferred is no evidence: a second run decides alike.
-    library.put("new.jpg", photo(RED, 4))
+    new = library.put("new.jpg", photo(RED, 4)).with_name("new.jpg.xmp")
     assert library.rows("--xmp")["new.jpg"]["distance_km"] is None
     assert library.rows("--xmp")["new.jpg"]["distance_km"] is None
+    # Until a person corrects it.
+    text = new.read_text(encoding="utf-8")
+    new.write_text(re.sub("(?<=GPSLatitude>)[^<]+", "50,42.0N", text), encoding="utf-8")
+    assert library.rows("--xmp")["new.jpg"]["decision"] == "unsure"
 
 
 def corrected(model: Path, to: Path, **changes: Any) -> Path:
-    """Copy a model, with a corrected card: the network stays as it was."""
+    """Copy a model, with a corrected card: the network stays as it was.
+
+    Args:
+        model: what to copy.
+        to: where to.
+        changes: entries of the card; of `classes`, what changes by number; `landmark` is class 0.
+    """
     shutil.copytree(model, to)
     described = json.loads((to / card.CARD).read_text(encoding="utf-8"))
-    described["classes"][0] |= changes.pop("landmark", {})
+    for number, landmark in {0: changes.pop("landmark", {}), **changes.pop("classes", {})}.items():
+        described["classes"][number] |= landmark
     write_json(to / card.CARD, described | changes)
     return to
 
@@ -284,6 +300,50 @@ def test_a_class_that_another_model_offered_is_no_mistake(library: Library) -> N
     library.model = corrected(library.model, library.top / "other", landmark=KATA_TJUTA)
     assert library.rows("--review", table)["a.jpg"]["decision"] == "unsure"
     assert review_rows(table)["00.Uluru"]["verdict"] == "00.Uluru"
+
+
+def test_the_right_class_refuses_the_one_that_was_asked_about(library: Library) -> None:
+    """Also where the model of today does not know the right one."""
+    library.put("a.jpg", photo(REDDISH))
+    table, first = library.top / "review.csv", library.model
+    here = {"class": "77.Kata_Tjuta", "name": "Kata Tjuta"}
+    library.model = corrected(first, library.top / "other", classes={1: here})
+    library.tag("--review", table)
+    answer(table, "77.Kata_Tjuta")
+    assert library.rows("--review", table)["a.jpg"]["name"] == "Kata Tjuta"
+    library.model = first
+    row = library.rows("--xmp", "--min-confidence", "0", "--review", table)["a.jpg"]
+    assert (row["decision"], row["reason"]) == ("unknown", "refused by a person")
+
+
+def test_a_table_keeps_notes_and_what_another_run_asked(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.put("a.jpg", photo(REDDISH))
+    library.put("noted.jpg", photo(REDDISH, 2))
+    table = library.top / "review.csv"
+    library.tag("--review", table)
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["my notes"] = "ask Anna" if row["path"] == "noted.jpg" else ""
+    other = {name: f"other {name}" for name in rows[0]} | {"verdict": "", "my notes": ""}
+
+    def typing(folder: Path, complain: Complain) -> Iterator[Found]:
+        with table.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(other))
+            writer.writeheader()
+            writer.writerows([*rows, other])
+        yield from walk(folder, complain)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "walk", typing)
+        library.tag("--review", table)
+    library.put("b.jpg", photo(REDDISH, 1))
+    library.tag("--review", table)
+    with table.open(encoding="utf-8", newline="") as file:
+        kept = {row["path"]: row["my notes"] for row in csv.DictReader(file)}
+    assert kept == {"a.jpg": "", "b.jpg": "", "noted.jpg": "ask Anna", "other path": ""}
 
 
 def test_a_verdict_that_is_typed_during_a_run_is_kept(

@@ -1,5 +1,6 @@
 """`landmarks tag` keeps its hands off what is not its own, and says in a line what it cannot do."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -133,12 +134,17 @@ def test_a_model_of_invented_places_tags_drawn_photos_only(
         (["--csv", "t.csv", "--json", "./t.csv"], "two tables have one name"),
         (["--model", "no/model"], "there is no model in no/model"),
         (["--csv", "/proc/rows.csv"], "/proc"),
+        (["--review", "/dev/null/unsure.csv"], "/dev/null/unsure.csv cannot be written"),
+        (["--min-confidence", "nan"], "--min-confidence is nan. Give a number from 0 to 1"),
+        (["--albums", "loop"], "loop"),
         (["--state", "/proc/state"], "/proc/state"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
-    library: Library, options: list[str], said: str
+    library: Library, options: list[str], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(library.top)
+    Path("loop").symlink_to("loop")
     library.put("a.jpg", photo(RED))
     done = library.tag(*options)
     assert done.returncode == 1 and said in done.stderr and done.stdout == ""
@@ -166,6 +172,66 @@ def test_a_table_that_is_a_link_is_written_where_it_leads(library: Library) -> N
     assert library.tag("--csv", library.top / "rows.csv").returncode == 0
     assert (library.top / "rows.csv").is_symlink()
     assert "00.Uluru" in (library.top / "shared.csv").read_text(encoding="utf-8")
+
+
+def test_a_table_may_take_the_place_of_a_link_that_leads_to_itself(library: Library) -> None:
+    library.put("a.jpg", photo(RED))
+    loop = library.top / "loop.csv"
+    loop.symlink_to("loop.csv")
+    assert library.tag("--csv", loop, "--review", library.top / "unsure.csv").returncode == 0
+    assert "00.Uluru" in loop.read_text(encoding="utf-8")
+
+
+def test_a_folder_that_is_not_named_is_not_the_one_we_are_in(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo_here = library.put("a.jpg", photo(RED))
+    monkeypatch.chdir(library.folder)
+    done = landmarks("tag", "", "--xmp", "--model", library.model, "--state", library.state)
+    assert done.returncode == 1 and "FOLDER is empty" in done.stderr
+    assert list(library.folder.iterdir()) == [photo_here]
+
+
+def test_a_backup_of_a_photo_does_not_write_into_its_sidecar(library: Library) -> None:
+    library.put("a.jpg", photo(RED))
+    library.put("a.jpg_original", photo(GREEN))
+    library.put("a.jpg~", photo(BLUE))
+    library.put("a.xmp", sidecar(""))
+    assert "sidecars: 3 written" in library.tag("--xmp").stdout
+    text = (library.folder / "a.xmp").read_text(encoding="utf-8")
+    assert "Uluru" in text and "Hallerbos" not in text and "Blue" not in text
+    assert "sidecars: 0 written, 3 unchanged" in library.tag("--xmp").stdout
+
+
+def test_another_model_takes_its_place_out_of_every_sidecar(library: Library) -> None:
+    """darktable makes a photo.jpg.xmp beside the photo.xmp that has the place of an older model."""
+    library.put("a.jpg", photo(RED))
+    before = library.put("a.xmp", sidecar("")).read_bytes()
+    library.tag("--xmp")
+    assert b"Uluru" in (library.folder / "a.xmp").read_bytes()
+    library.put("a.jpg.xmp", sidecar(""))
+    other = library.top / "other"
+    shutil.copytree(library.model, other)
+    described = json.loads((other / "model.json").read_text(encoding="utf-8"))
+    described["classes"][0]["name"] = "Corrected"
+    (other / "model.json").write_text(json.dumps(described), encoding="utf-8")
+    library.model = other
+    said = f"would be written to {library.folder / 'a.jpg.xmp'}, a place would be taken out of "
+    assert said + str(library.folder / "a.xmp") in library.tag("--xmp", "--dry-run").stdout
+    done = library.tag("--xmp")
+    assert "sidecars: 1 written, 0 unchanged, 1 cleared" in done.stdout and done.returncode == 0
+    assert (library.folder / "a.xmp").read_bytes() == before
+    assert b"Corrected" in (library.folder / "a.jpg.xmp").read_bytes()
+    assert "sidecars: 0 written, 1 unchanged, 0 cleared" in library.tag("--xmp").stdout
+
+
+def test_a_huge_sidecar_of_a_photo_without_a_name_is_no_fault(library: Library) -> None:
+    library.put("none.jpg", photo(RED))
+    huge = library.put("none.jpg.xmp", sidecar("<!--" + " " * 9_000_000 + "-->"))
+    done = library.tag("--xmp", "--min-confidence", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    named = library.tag("--xmp", "--min-confidence", "0")
+    assert named.returncode == 1 and f"{huge} was left as it is: larger than" in named.stderr
 
 
 def test_a_folder_that_is_none_and_a_damaged_journal_are_said(library: Library) -> None:

@@ -108,7 +108,7 @@ class Albums:
 
     def _is_there(self, target: Path, source: Path) -> bool:
         if not self.copies:
-            return target.is_symlink() and target.resolve() == source
+            return target.is_symlink() and stores.real(target) == source
         same = target.is_file() and not target.is_symlink()
         return same and filecmp.cmp(target, source, shallow=False)
 

@@ -58,6 +58,7 @@ class Row:
         reason: why it is not, or that a person said so; empty where the model is simply sure.
         place: the landmark that is named or the likeliest; None of an unreadable photo.
         distance_km: from the photo's own GPS to `place`.
+        own: where the photo or its sidecar says that it was taken.
     """
 
     read: Read
@@ -65,6 +66,7 @@ class Row:
     reason: str = ""
     place: Guess | None = None
     distance_km: float | None = None
+    own: Position | None = None
 
     @property
     def judged(self) -> bool:
@@ -76,24 +78,28 @@ def decide(read: Read, rules: Rules, own: Position | None) -> Row:
     """Decide on a photo; `own` is where it or its sidecar says that it was taken."""
     prediction = read.prediction
     if prediction is None:
-        return Row(read, "unreadable", read.reason)
+        return Row(read, "unreadable", read.reason, own=own)
     verdict = rules.verdicts.get(read.sha256, Verdict())
     place = _place(prediction, verdict.accepted, rules.card)
     far = _distance(place, own)
+
+    def row(decision: Decision, reason: str = "") -> Row:
+        return Row(read, decision, reason, place, far, own)
+
     if rules.card.invented and not read.header.drawn:
-        return Row(read, "unknown", INVENTED, place, far)
+        return row("unknown", INVENTED)
     if verdict.accepted:
-        return Row(read, "named", ACCEPTED, place, far)
+        return row("named", ACCEPTED)
     if place.class_name in verdict.refused:
-        return Row(read, "unknown", REFUSED, place, far)
+        return row("unknown", REFUSED)
     if prediction.unknown:
-        return Row(read, "unknown", "shows none of the known landmarks", place, far)
+        return row("unknown", "shows none of the known landmarks")
     if far is not None and far > FARTHEST_KM:
-        return Row(read, "unsure", f"its own GPS is {far:,.0f} km from there", place, far)
+        return row("unsure", f"its own GPS is {far:,.0f} km from there")
     least = _threshold(place, rules)
     if place.confidence < least:
-        return Row(read, "unsure", f"confidence below {least:.4g}", place, far)
-    return Row(read, "named", "", place, far)
+        return row("unsure", f"confidence below {least:.4g}")
+    return row("named")
 
 
 def demonstration(refused: int) -> str:

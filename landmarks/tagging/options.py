@@ -1,5 +1,6 @@
 """What `landmarks tag` is asked to do, refused early where it makes no sense."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -100,12 +101,16 @@ class Options:
             )
         if self.copies and not self.albums:
             raise LandmarksError("--copies is for --albums", hint="Add it, or leave --copies out.")
-        if self.albums and self.albums.resolve().is_relative_to(
-            stores.local(self.folder).resolve()
+        if self.albums and stores.real(self.albums).is_relative_to(
+            stores.real(stores.local(self.folder))
         ):
             raise LandmarksError(
                 f"the albums {self.albums} would lie among the photos of {self.folder}",
                 hint="Name a folder outside of it: links there would be taken for photos.",
+            )
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:  # NaN
+            raise LandmarksError(
+                f"--min-confidence is {self.min_confidence}", hint="Give a number from 0 to 1."
             )
         if self.min_confidence is not None and self.per_class:
             raise LandmarksError(
@@ -124,12 +129,24 @@ class Options:
                     f"{one} is a pipe or a device",
                     hint="Name a file to write: a table appears there when it is complete.",
                 )
+        if self.review:
+            _check_writable(self.review)
         for where in (*files, self.parts, self.state):
             if where:
                 stores.check_bucket(where)
-        named = {one.resolve() if isinstance(one, Path) else one for one in files}
+        named = {stores.real(one) if isinstance(one, Path) else one for one in files}
         if len(named) < len(files):
             raise LandmarksError("two tables have one name", hint="Name a file for each.")
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a file that would be written last, where it cannot be: the work comes before."""
+    there = next(one for one in stores.real(path).parents if one.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "not open to you" if there.is_dir() else "no folder"
+        raise LandmarksError(
+            f"{path} cannot be written: {there} is {what}", hint="Name another file."
+        )
 
 
 def options(
@@ -143,8 +160,10 @@ def options(
     """Return the options of which some are paths or URLs, as they were typed.
 
     Raises:
-        LandmarksError: a URL of no store that is known.
+        LandmarksError: a URL of no store that is known, or no name at all.
     """
+    if not folder:  # a variable that is not set; as a path it would be the folder we are in
+        raise LandmarksError("FOLDER is empty", hint="Name the folder of your photos.")
     folder_, csv_, json_, parquet_, state_ = (
         None if one is None else stores.place(one) for one in (folder, csv, json, parquet, state)
     )

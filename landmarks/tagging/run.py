@@ -19,6 +19,7 @@ from landmarks.tagging.deciding import Row, Rules, decide
 from landmarks.tagging.journal import Journal, one_run, state_folder
 from landmarks.tagging.options import Options
 from landmarks.tagging.reading import Reader, threads
+from landmarks.tagging.review import Review
 from landmarks.tagging.stores import Place
 from landmarks.tagging.walk import Found, walk
 
@@ -89,7 +90,7 @@ def _tag(options: Options, state: Path, tally: Tally) -> None:
     predictor = Predictor.load(options.model)
     card = predictor.card
     context = tables.Context(options.folder, card.version)
-    review = tables.Review(options.review, card, context) if options.review else None
+    review = Review(options.review, card, context) if options.review else None
     verdicts = review.verdicts if review else {}
     rules = Rules(card, options.min_confidence, options.per_class, verdicts)
     albums = Albums(options.albums, options.copies, card.version) if options.albums else None
@@ -104,18 +105,18 @@ def _tag(options: Options, state: Path, tally: Tally) -> None:
             own, said_by = sidecars.own_position(read.found, read.header)
             row = decide(read, rules, own)
             tally.add({(row.decision, row.reason == deciding.INVENTED): 1})
-            change = _change(row, context.model, bool(said_by), tally) if options.xmp else None
+            changes = _changes(row, context.model, bool(said_by), tally) if options.xmp else []
             if options.dry_run:
-                _say(row, options, change)
+                _say(row, options, changes)
             else:
-                _place(row, change, albums, tally)
+                _place(row, changes, albums, tally)
             for table in opened:
                 table.add(row)
     if albums and not options.dry_run:
         albums.write_page()
+    _summarize(options, tally)
     if review and not options.dry_run:
         review.write()  # last: by now a person may have spoiled it
-    _summarize(options, tally)
 
 
 def _photos(options: Options, tally: Tally) -> Iterator[Found]:
@@ -134,24 +135,28 @@ def _photos(options: Options, tally: Tally) -> Iterator[Found]:
         yield found
 
 
-def _change(row: Row, model: str, has_position: bool, tally: Tally) -> sidecars.Change | None:
-    """Return what the sidecar of a photo becomes; None where there is nothing to say of it."""
-    try:
-        if row.decision == "named":
-            return sidecars.tagged(row, model, has_position)
-        return sidecars.withdrawn(row, model)
-    except sidecars.Refused as error:
-        tally.complain(row.read.found.sidecar, str(error))
-        return None
+def _changes(row: Row, model: str, has_position: bool, tally: Tally) -> list[sidecars.Change]:
+    """Return what the sidecars of a photo become."""
+    changes = []
+    for path in sidecars.concerned(row):
+        try:
+            change = sidecars.change(row, path, model, has_position)
+        except sidecars.Refused as error:
+            tally.complain(path, str(error))
+        else:
+            changes += [change] if change else []
+    return changes
 
 
-def _place(row: Row, change: sidecars.Change | None, albums: Albums | None, tally: Tally) -> None:
-    """Write what becomes of a sidecar, and put a named photo into its album."""
+def _place(row: Row, changes: list[sidecars.Change], albums: Albums | None, tally: Tally) -> None:
+    """Write what becomes of the sidecars, and put a named photo into its album."""
     named = row.decision == "named"
-    if change and change.needed:
-        tally.written["sidecars" if named else "cleared"] += _write(change, tally)
-    elif change:
-        tally.written["unchanged"] += named
+    for change in changes:
+        its = named and change.path == row.read.found.sidecar
+        if change.needed:
+            tally.written["sidecars" if its else "cleared"] += _write(change, tally)
+        else:
+            tally.written["unchanged"] += its
     if albums and named:
         albums.add(row)
         tally.written["albums"] += 1
@@ -167,20 +172,21 @@ def _write(change: sidecars.Change, tally: Tally) -> bool:
     return True
 
 
-def _say(row: Row, options: Options, change: sidecars.Change | None) -> None:
+def _say(row: Row, options: Options, changes: list[sidecars.Change]) -> None:
     """Print what would be done with a photo."""
-    path = row.read.found.path
-    needed = [str(change.path)] if change and change.needed else []
-    if row.decision != "named" or row.place is None:
+    found, named = row.read.found, row.decision == "named"
+    needed = [change.path for change in changes if change.needed]
+    into = [str(path) for path in needed if named and path == found.sidecar]
+    out_of = [str(path) for path in needed if str(path) not in into]
+    gone = f", a place would be taken out of {' and '.join(out_of)}" if out_of else ""
+    if not named or row.place is None:
         why = f" ({row.reason})" if row.reason else ""
-        gone = f", a place would be taken out of {needed[0]}" if needed else ""
-        print(f"{path}: {row.decision}{why}{gone}")
+        print(f"{found.path}: {row.decision}{why}{gone}")
         return
     place = f"{row.place.name}, {row.place.place}" if row.place.place else row.place.name
-    into = needed
     into += [str(options.albums)] if options.albums else []
     would = f", would be written to {' and '.join(into)}" if into else ""
-    print(f"{path}: {place} ({row.place.confidence:.1%}){would}")
+    print(f"{found.path}: {place} ({row.place.confidence:.1%}){would}{gone}")
 
 
 def _summarize(options: Options, tally: Tally) -> None:

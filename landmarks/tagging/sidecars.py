@@ -9,13 +9,20 @@ from landmarks.errors import FULL
 from landmarks.files import replacing
 from landmarks.tagging import packet, stores, walk, xmp
 from landmarks.tagging.deciding import REFUSED, Row
-from landmarks.tagging.places import Header, Position
+from landmarks.tagging.places import Header, Position, distance_km, from_xmp
 from landmarks.tagging.spans import MOST_BYTES, Malformed
 from landmarks.tagging.stores import Place
+
+_SAME_KM = 0.1
+"""Another program may spell a position anew: nearer than this, it still is the one we wrote."""
 
 
 class Refused(Exception):
     """A sidecar that is left as it is; says which and why."""
+
+
+class Oversized(Refused):
+    """One that is too large to be read, and so was never written to by us."""
 
 
 class Change(NamedTuple):
@@ -42,18 +49,31 @@ def own_position(found: walk.Found, header: Header) -> tuple[Position | None, st
                 continue
         except (Malformed, Refused):  # said when it is to be written
             continue
-        if not _inferred_position(content):
+        if not _is_inferred(position, content):
             return position, (path or found.path).name
     return None, ""
 
 
-def tagged(row: Row, model: str, has_position: bool) -> Change:
-    """Return what the sidecar of a named photo becomes.
+def concerned(row: Row) -> list[Path]:
+    """Return the sidecars that may have to change: those that are there, and that of a name."""
+    found = row.read.found
+    paths = (found.sidecar, *found.beside) if row.decision == "named" else found.beside
+    return [stores.local(path) for path in dict.fromkeys(paths)]
+
+
+def change(row: Row, path: Path, model: str, has_position: bool) -> Change | None:
+    """Return what a sidecar becomes; None where nothing is to be said in it.
 
     Raises:
-        Refused: there is one that cannot be read or extended.
+        Refused: it cannot be read or extended.
     """
-    path = stores.local(row.read.found.sidecar)
+    if row.decision == "named" and path == row.read.found.sidecar:
+        return _tagged(row, path, model, has_position)
+    return _withdrawn(row, path, model)
+
+
+def _tagged(row: Row, path: Path, model: str, has_position: bool) -> Change:
+    """Return what the sidecar of a named photo becomes."""
     before = _read(path)
     assert row.place is not None
     inferred = xmp.Inferred(row.place, row.place.confidence, model, not has_position)
@@ -63,18 +83,20 @@ def tagged(row: Row, model: str, has_position: bool) -> Change:
         raise Refused(f"{path} was left as it is: {error}") from error
 
 
-def withdrawn(row: Row, model: str) -> Change | None:
-    """Return what the sidecar of a photo that is not named becomes; None without one.
+def _withdrawn(row: Row, path: Path, model: str) -> Change | None:
+    """Return what a sidecar becomes in which no place is to stand.
 
     A place is taken out that a person refused, or that another model gave. It stays where this
     model gave it on other terms, and where none looked at the photo.
-
-    Raises:
-        Refused: the sidecar cannot be read.
     """
-    if not row.read.found.beside or not row.judged:
+    if not row.judged:
         return None
-    change = cleared(stores.local(row.read.found.sidecar))
+    try:
+        change = cleared(path)
+    except Oversized:
+        if row.reason == REFUSED:
+            raise
+        return None
     if change.before is None or not change.needed or row.reason == REFUSED:
         return change
     record = packet.Packet(change.before).record()
@@ -133,14 +155,17 @@ def _read(path: Place) -> bytes | None:
     try:
         return stores.read(path, MOST_BYTES)
     except stores.TooLarge:
-        raise Refused(f"{path} was left as it is: larger than {MOST_BYTES:,} bytes") from None
+        raise Oversized(f"{path} was left as it is: larger than {MOST_BYTES:,} bytes") from None
     except FileNotFoundError:
         return None
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _inferred_position(content: bytes) -> bool:
-    """Tell whether the position in a sidecar was put there by us: it proves nothing then."""
+def _is_inferred(position: Position, content: bytes) -> bool:
+    """Tell whether the position in a sidecar is the one that we put there: it proves nothing."""
     record = packet.Packet(content).record()
-    return record is not None and packet.LATITUDE in record.added
+    added = record.added if record else {}
+    written = [next(iter(added.get(name, ())), "") for name in (packet.LATITUDE, packet.LONGITUDE)]
+    ours = from_xmp(*written)
+    return ours is not None and distance_km(ours, position) < _SAME_KM

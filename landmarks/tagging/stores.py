@@ -100,6 +100,11 @@ def local(where: Place) -> Path:
     return where
 
 
+def real(path: Path) -> Path:
+    """Return where a path leads in the end; a link that leads to itself leads no further."""
+    return Path(os.path.realpath(path))
+
+
 def relative(where: Place, top: Place) -> str:
     """Return the name of a file below a folder, with slashes."""
     if isinstance(where, Remote):
@@ -245,7 +250,7 @@ def replacing(where: Place) -> Iterator[Path]:
     It comes whole or not at all, and what was there before stays until then. A link stays one.
     """
     if isinstance(where, Path):
-        with files.replacing(where.resolve()) as temporary:
+        with files.replacing(real(where)) as temporary:
             yield temporary
         return
     with tempfile.TemporaryDirectory(prefix="landmarks-") as folder:

@@ -1,24 +1,18 @@
-"""Rows for other programs: CSV, JSON, Parquet of every photo; the table in which people decide."""
+"""Rows for other programs: CSV, JSON, Parquet of every photo."""
 
 import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO, Any, Protocol
 
-from landmarks.card import ModelCard
-from landmarks.errors import LandmarksError
 from landmarks.tagging import parquet, stores
-from landmarks.tagging.deciding import Row, Verdict
+from landmarks.tagging.deciding import Row
 from landmarks.tagging.reading import TOP_K
 from landmarks.tagging.stores import Place
-
-ACCEPT, REFUSE = "yes", "no"
-REVIEW = ("verdict", "path", "name", "place", "confidence", "reason", "class", "others", "sha256")
 
 
 class Table(Protocol):
@@ -51,7 +45,7 @@ def tables(
     with ExitStack() as stack:
         opened: list[Written] = []
         if csv_file:
-            opened.append(_Csv(stack.enter_context(_writing(csv_file)), context))
+            opened.append(_Csv(stack.enter_context(writing(csv_file)), context))
         if json_file:
             opened.append(stack.enter_context(_json(json_file, context)))
         if parquet_file:
@@ -61,7 +55,7 @@ def tables(
 
 def record(row: Row, context: Context) -> dict[str, Any]:
     """Return a row as a tree: all columns but those of further guesses are its keys."""
-    read, place, own = row.read, row.place, row.read.header.position
+    read, place, own = row.read, row.place, row.own
     guesses = read.prediction.guesses if read.prediction else []
     return {
         "path": stores.relative(read.found.path, context.folder),
@@ -86,7 +80,8 @@ def record(row: Row, context: Context) -> dict[str, Any]:
 
 
 @contextmanager
-def _writing(path: Place) -> Iterator[IO[str]]:
+def writing(path: Place) -> Iterator[IO[str]]:
+    """Open a table to write; it comes to its place when the block succeeds."""
     # Names need not be text: what is none is written as the escape that Python knows.
     with (
         stores.replacing(path) as temporary,
@@ -163,7 +158,7 @@ class _Parquet:
 
 @contextmanager
 def _json(path: Place, context: Context) -> Iterator[_Json]:
-    with _writing(path) as file, _json_rows(file, context) as rows:
+    with writing(path) as file, _json_rows(file, context) as rows:
         yield rows
 
 
@@ -173,110 +168,3 @@ def _json_rows(file: IO[str], context: Context) -> Iterator[_Json]:
     file.write("[\n")
     yield _Json(file, context)
     file.write("\n]\n")
-
-
-_Question = dict[str, str]
-"""A row of the table in which people decide, by column."""
-
-
-class Review:
-    """The table in which a person has the last word: read first, written again at the end.
-
-    It asks one thing a row, whether a photo shows a class, so a verdict holds whatever another
-    model makes of the photo.
-
-    Attributes:
-        verdicts: what a person said of the classes that the model knows, by SHA-256.
-    """
-
-    def __init__(self, path: Path, card: ModelCard, context: Context) -> None:
-        self.path = path
-        self.context = context
-        known = {one.class_name for one in card.classes}
-        self._before = _read_review(path, known) if path.exists() else []
-        self.verdicts = _verdicts(self._before, known)
-        self._asked: dict[str, _Question] = {}
-        self._unseen = {row["sha256"] for row in self._before}
-
-    def add(self, row: Row) -> None:
-        """Ask about a photo if the model is unsure of it."""
-        sha256 = row.read.sha256
-        self._unseen.discard(sha256)
-        if row.decision != "unsure" or row.place is None:
-            return
-        guesses = row.read.prediction.guesses if row.read.prediction else []
-        others = [one.class_name for one in guesses if one.class_name != row.place.class_name]
-        cells = record(row, self.context) | {"verdict": "", "place": row.place.place}
-        cells["others"] = " ".join(others)
-        self._asked[sha256] = {name: str(cells[name]) for name in REVIEW}
-
-    def write(self) -> None:
-        """Write the table, by confidence, the surest first.
-
-        What was typed into it since the run began is kept, and counts in the next.
-        """
-        now = _read_review(self.path) if self.path.exists() else self._before
-        kept = [row for row in now if row["verdict"] or row["sha256"] in self._unseen]
-        rows = {(row["sha256"], row["class"]): row for row in [*self._asked.values(), *kept]}
-        order = sorted(rows.values(), key=lambda row: (-_number(row["confidence"]), row["path"]))
-        with _writing(self.path) as file:
-            writer = csv.DictWriter(file, REVIEW, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(order)
-
-
-def _read_review(path: Path, known: set[str] | None = None) -> list[_Question]:
-    """Read the table; where the model's classes are given, refuse verdicts that say nothing."""
-    rows = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            lacking = [name for name in REVIEW if name not in (reader.fieldnames or [])]
-            if lacking:
-                raise LandmarksError(
-                    f"{path}:1: no column {', '.join(lacking)}",
-                    hint="Name the table that --review wrote, or one that is not there yet.",
-                )
-            for cells in reader:
-                row = {name: (cells[name] or "").strip() for name in REVIEW}
-                if row["verdict"].lower() in (ACCEPT, REFUSE):
-                    row["verdict"] = row["verdict"].lower()
-                if known is not None:
-                    _check_verdict(row, known, f"{path}:{reader.line_num}")
-                rows.append(row)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LandmarksError(
-            f"{path} is no CSV table in UTF-8: {error}", hint="Save it as CSV in UTF-8."
-        ) from error
-    return rows
-
-
-def _check_verdict(row: _Question, known: set[str], where: str) -> None:
-    offered = {row["class"], *row["others"].split()}  # perhaps by another model
-    if row["verdict"] not in {"", ACCEPT, REFUSE} | offered | known:
-        raise LandmarksError(
-            f"{where}: verdict is {row['verdict']!r}",
-            hint=f"Write {ACCEPT}, {REFUSE}, the right class (see `others`), or leave it empty.",
-        )
-
-
-def _verdicts(rows: Iterable[_Question], known: set[str]) -> dict[str, Verdict]:
-    """Gather what was said of each photo; a class that the model does not know counts for nothing.
-
-    A verdict is on the class of its row: another model's likeliest is another question.
-    """
-    found: dict[str, Verdict] = {}
-    for row in rows:
-        before, said = found.get(row["sha256"], Verdict()), row["verdict"]
-        if said == REFUSE:
-            found[row["sha256"]] = replace(before, refused=before.refused | {row["class"]})
-        elif (accepted := row["class"] if said == ACCEPT else said) in known:
-            found[row["sha256"]] = replace(before, accepted=accepted)
-    return found
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0

@@ -170,7 +170,9 @@ class _Beside:
         path, own = self.place(name), self._own(name)
         stem, extension = os.path.splitext(name.lower())
         names = [own] if own in self.sidecars else []
-        if extension and self.stems[stem] == 1 and stem + SIDECAR in self.real:
+        # Not `photo.jpg_original` or `photo.jpg~`, which are photos, too, by their content.
+        named = extension in PHOTO_SUFFIXES or extension in RAW
+        if named and self.stems[stem] == 1 and stem + SIDECAR in self.real:
             names.append(self.real[stem + SIDECAR])
         there = tuple(map(self.place, names))
         return Found(path, there[0] if there else self.here / own, there)
