@@ -69,12 +69,14 @@ class Catalogue:
 
     def missing(self, classes: Iterable[str]) -> list[str]:
         """Return the classes without a row."""
-        return [name for name in classes if name not in self.rows]
+        return [name for name in classes if name.strip() not in self.rows]
 
     def lookup(self, class_name: str) -> Landmark:
         """Return the row of a class, or one with a name made of the folder's and no place."""
-        row = self.rows.get(class_name)
-        return row or Landmark(class_name=class_name, name=readable(class_name))
+        row = self.rows.get(class_name.strip())  # a folder's name may begin or end with a space
+        if row:
+            return row.model_copy(update={"class_name": class_name})
+        return Landmark(class_name=class_name, name=readable(class_name))
 
 
 def readable(class_name: str) -> str:

@@ -196,6 +196,8 @@ class Predictor:
         again = f"`dvc pull --force {path.parent}` fetches the model again."
         try:
             answered = self._forward(np.zeros((1, 3, 1, 1), np.uint8)).probabilities.shape[-1]
+        except MemoryError:  # no fault of the file
+            raise
         except Exception as error:  # noqa: BLE001 - the runtimes raise nearly anything
             said = f"{path} gives no answer: {_in_a_line(error)}"
             raise LandmarksError(said.rstrip("."), hint=again) from error

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landmarks.data.fetch import Patience, fetch
+from landmarks.data import fetch as fetches
+from landmarks.data.disk import move
+from landmarks.data.fetch import Patience
 
 HASTE = Patience(tries=4, first_wait=0.01, longest_wait=0.5, timeout=0.5)
 CUT = 200_000
@@ -123,20 +125,29 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         server.shutdown()
 
 
+def fetch(
+    source: str,
+    destination: Path,
+    *,
+    sha256: str | None,
+    state: Path,
+    patience: Patience = HASTE,
+    progress: bool = False,
+) -> None:
+    """Copy a file from a URL or a path of this machine, as the stages do."""
+    with fetches.fetching(
+        source, sha256=sha256, state=state, progress=progress, patience=patience
+    ) as partial:
+        move(partial.path, destination)
+
+
 def fetching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bring:
     """A fixture: fetches into `tmp_path` and returns what arrived."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
     def bring(source: str, sha256: str | None = None, patience: Patience = HASTE) -> bytes:
         whole = tmp_path / "data" / "landmark_images.zip"
-        fetch(
-            source,
-            whole,
-            sha256=sha256,
-            state=tmp_path / "state",
-            progress=False,
-            patience=patience,
-        )
+        fetch(source, whole, sha256=sha256, state=tmp_path / "state", patience=patience)
         return whole.read_bytes()
 
     return bring

@@ -159,6 +159,7 @@ def test_what_people_typed_becomes_one_plain_line(desk: Desk) -> None:
 
 
 def test_without_a_table_nothing_is_known(desk: Desk) -> None:
+    assert not desk.run("").asked
     found = desk.run(None)
     assert list(found.table.columns) == list(attribution.COLUMNS) and not len(found.table)
     assert describe(found, 5) == "attribution: no table is named in download.attribution"
@@ -176,6 +177,31 @@ def test_a_table_from_the_web_is_fetched_checked_and_resumed(desk: Desk, site: S
     assert site.asked[0] == "" and site.asked[1].startswith("bytes=")
     with pytest.raises(LandmarksError, match="has the SHA-256 .*, but 0000"):
         desk.run(site.url, sha256="0" * 64)
+
+
+def test_a_table_that_came_is_not_fetched_again_after_a_stop(
+    desk: Desk, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.content = (HEAD + "aa.tar,,Bob,,").encode()
+
+    def stop(*given: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(csv, "DictReader", stop)
+        with pytest.raises(KeyboardInterrupt):
+            desk.run(site.url)
+    assert list(desk.run(site.url).table["author"]) == ["Bob"]
+    assert site.sent == len(site.content)
+
+
+def test_a_table_of_a_source_that_was_given_up_goes(desk: Desk, site: Site) -> None:
+    site.content = (HEAD + "aa.tar,,Bob,," + "\n" * 300_000).encode()
+    site.answers = [breaks(200_000), lambda request: request.status(404)]
+    with pytest.raises(LandmarksError, match="404"):
+        desk.run(site.url)
+    assert desk.left_over()
+    desk.run(desk.write(("aa.tar", "", "Eve", "", "")))
 
 
 def test_a_table_that_is_too_large_is_not_taken(desk: Desk, site: Site) -> None:

@@ -41,6 +41,13 @@ def test_a_row_is_found_by_its_class(tmp_path: Path) -> None:
     assert (found.latitude, found.longitude, found.kind) == (48.8584, 2.2945, "tower")
 
 
+def test_a_folder_may_end_with_a_space(tmp_path: Path) -> None:
+    places = catalogue.load(written(tmp_path, HEAD + GOOD))
+    found = places.lookup("16.Eiffel_Tower ")
+    assert (found.class_name, found.name) == ("16.Eiffel_Tower ", "Eiffel Tower")
+    assert places.missing(["16.Eiffel_Tower "]) == []
+
+
 @pytest.mark.parametrize(
     ("folder", "name"),
     [

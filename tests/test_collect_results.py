@@ -8,6 +8,7 @@ import yaml
 
 from landmarks.errors import LandmarksError
 from landmarks.files import write_json
+from tools import demo
 from tools.collect_results import ROOT, collect, preset_name
 
 
@@ -110,6 +111,20 @@ def test_a_run_that_is_not_finished_is_named(tmp_path: Path) -> None:
         collect("photos50", [one], tmp_path)
     with pytest.raises(LandmarksError, match="no run"):
         collect("photos50", [tmp_path], tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "train: [", "- 1\n", "train: {}\n", "caf\xe9: 1\n"])
+def test_parameters_that_are_none_are_said_in_one_line(
+    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "params.yaml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(LandmarksError, match=r"params\.yaml does not hold the parameters of a run"):
+        preset_name(tmp_path)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets/sample.yaml").write_bytes((ROOT / "presets/sample.yaml").read_bytes())
+    monkeypatch.setattr(demo, "ROOT", tmp_path)
+    with pytest.raises(LandmarksError, match=r"params\.yaml"):
+        demo.main()
 
 
 @pytest.mark.parametrize("preset", ["sample", "landmarks50", "landmarks50-cpu"])

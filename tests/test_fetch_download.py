@@ -188,6 +188,7 @@ def test_what_came_of_a_source_that_was_given_up_goes(
     with pytest.raises(LandmarksError, match="404"):
         stage.run(site.url)
     assert len(stage.left_over()) == 2, "the bytes so far, and what they are of"
+    pack(stage.state / "negatives.zip")  # of negatives that a killed run had packed
     stage.run(pack(tmp_path / "photos.zip"))
     assert stage.left_over() == []
 
@@ -206,9 +207,20 @@ def test_photos_are_not_their_own_negatives(stage: Stage, tmp_path: Path) -> Non
         stage.run(archive, negatives=str(archive))
 
 
-@pytest.mark.parametrize("source", ["http://[bad/photos.zip", "~nobody-of-this-name/photos.zip"])
-def test_what_is_neither_address_nor_path_is_refused_in_one_line(stage: Stage, source: str) -> None:
-    with pytest.raises(LandmarksError, match="cannot be understood"):
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("http://[bad/photos.zip", "cannot be understood"),
+        (
+            "~nobody-of-this-name/photos.zip",
+            "photos.zip: nobody of this name has a home",
+        ),
+    ],
+)
+def test_what_is_neither_address_nor_path_is_refused_in_one_line(
+    stage: Stage, source: str, said: str
+) -> None:
+    with pytest.raises(LandmarksError, match=said):
         stage.run(source)
 
 
@@ -255,6 +267,18 @@ def test_a_wrong_tar_is_called_by_its_own_name(stage: Stage, tmp_path: Path) -> 
     with pytest.raises(LandmarksError, match=r"wrong\.tar: member `a/1\.jpg` is a link") as caught:
         stage.run(tmp_path / "wrong.tar")
     assert ".state" not in str(caught.value)
+
+
+def test_a_folder_whose_name_is_a_word_spoils_no_message(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES[:2]:
+        photo = Path("photos", Path(name).parent.name, Path(name).name)
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.write_bytes(b"photo")
+    with pytest.raises(LandmarksError, match=r"^\./photos has one class only, `00\.Name`"):
+        stage.run("./photos")
 
 
 def test_a_checksum_for_a_folder_makes_no_sense(stage: Stage, tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from loopback import CONTENT, CUT, HASTE, Bring, Request, Site, breaks, fetching, serving
+from loopback import CONTENT, CUT, Bring, Request, Site, breaks, fetch, fetching, serving
 
 from landmarks.data.archive import layout, open_archive
-from landmarks.data.fetch import fetch
 from landmarks.data.partial import Identity, Partial
 from landmarks.errors import LandmarksError
 from landmarks.files import write_json
@@ -24,11 +23,15 @@ ROOT = Path(__file__).resolve().parents[1]
 KILLED = """
 import sys
 from pathlib import Path
-from landmarks.data.fetch import fetch
+from landmarks.data.disk import move
+from landmarks.data.fetch import fetching
 from landmarks.errors import run
 url, folder = sys.argv[1], Path(sys.argv[2])
 target = folder / "data" / "landmark_images.zip"
-run(lambda: fetch(url, target, sha256=None, state=folder / "state"))
+def fetch():
+    with fetching(url, sha256=None, state=folder / "state") as partial:
+        move(partial.path, target)
+run(fetch)
 """
 
 
@@ -64,7 +67,7 @@ def test_two_downloads_of_one_file_do_not_mix(site: Site, tmp_path: Path) -> Non
     targets = [tmp_path / "a.zip", tmp_path / "b.zip"]
 
     def bring(target: Path) -> None:
-        fetch(site.url, target, sha256=None, state=tmp_path / "s", progress=False, patience=HASTE)
+        fetch(site.url, target, sha256=None, state=tmp_path / "s")
 
     threads = [threading.Thread(target=bring, args=(target,)) for target in targets]
     for thread in threads:
@@ -108,7 +111,7 @@ def test_the_bar_counts_bytes(
 ) -> None:
     site.answers = [breaks(), lambda request: request.right(ranges=False)]
     target = tmp_path / "a.zip"
-    fetch(site.url, target, sha256=None, state=tmp_path / "state", patience=HASTE)
+    fetch(site.url, target, sha256=None, state=tmp_path / "state", progress=True)
     said = capsys.readouterr()
     assert "the connection ended too early; trying again in 0.01 s" in said.err
     assert "587k/587k" in said.err, "of the file, not of all that was sent"

@@ -290,6 +290,17 @@ def test_a_torchscript_that_gives_no_answer_is_an_error_of_one_line(folder: Path
     assert "\n" not in str(told.value)
 
 
+def test_want_of_memory_is_no_fault_of_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forward(*given: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("landmarks.predictor._onnx_forward", lambda *given, **more: forward)
+    with pytest.raises(MemoryError):
+        Predictor.load(folder)
+
+
 def test_a_gpu_that_is_asked_for_is_never_silently_replaced(folder: Path) -> None:
     import onnxruntime
 

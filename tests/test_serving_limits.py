@@ -273,6 +273,14 @@ def test_the_rate_is_per_key_and_counts_photos() -> None:
         assert served.predict(photo(RED), headers=theirs).status_code == 200
 
 
+def test_what_is_refused_by_its_length_counts_as_a_photo() -> None:
+    with service(max_file_bytes=MOST, max_request_bytes=MOST, rate_burst=2, rate_per_minute=1) as (
+        served
+    ):
+        answers = [served.predict(b"x" * 2 * MOST).status_code for _ in range(3)]
+    assert answers == [413, 413, 429]
+
+
 def test_tokens_come_back_with_time_and_few_clients_are_remembered() -> None:
     now = [0.0]
     rate = Rate(60, 2, lambda: now[0])

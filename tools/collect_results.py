@@ -31,6 +31,8 @@ PLACES = (
 )
 """Parameters that may name a place on one machine and have no part in a recipe."""
 
+RELEASED = ("release", "model")
+
 TEACHER = ("train", "transfer", "teacher")
 """May name such a place, too; which it is makes another recipe."""
 
@@ -39,18 +41,34 @@ _DECIMALS = 6
 
 
 def read_params(folder: Path) -> dict[str, Any]:
-    """Return the parameters of a run.
+    """Return the parameters of a run, perhaps of an older version.
 
     Raises:
-        LandmarksError: there is none.
+        LandmarksError: there are none, or they cannot be read.
     """
+    path = folder / "params.yaml"
     try:
-        tree = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise LandmarksError(
             f"{folder} is no run: it has no params.yaml", hint="Name the folder of a clone."
         ) from None
+    except (UnicodeDecodeError, yaml.YAMLError):
+        tree = None
+    if not _is_complete(tree):
+        raise LandmarksError(
+            f"{path} does not hold the parameters of a run",
+            hint="Mend it: `make repro` there says what is wrong.",
+        )
     return dict(tree)
+
+
+def _is_complete(tree: Any) -> bool:
+    """Tell whether a tree has the groups that runs are compared by."""
+    try:
+        return all(isinstance(_group(tree, groups), dict) for *groups, _ in (*PLACES, RELEASED))
+    except (KeyError, TypeError):
+        return False
 
 
 def without_seeds(tree: Any) -> Any:
@@ -83,7 +101,7 @@ def preset_name(root: Path = ROOT) -> str:
 def _comparable(tree: dict[str, Any]) -> Any:
     tree = without_seeds(tree)
     sample = tree["download"]["source"] == "sample"
-    for *groups, key in (*PLACES, ("release", "model")):
+    for *groups, key in (*PLACES, RELEASED):
         _group(tree, groups)[key] = None
         _group(tree, groups).pop(f"{key}_sha256", None)
     tree["download"].pop("sha256", None)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from landmarks import params
 from landmarks.errors import LandmarksError, run
 from tools import check_build
 from tools import dvc_cli as dvc
@@ -39,6 +40,7 @@ def table(figures: dict[str, dict[str, float]]) -> str:
 
 def _check_sample() -> None:
     """Raise unless params.yaml is the sample's: real photos take hours and their own commands."""
+    params.load(ROOT / "params.yaml")
     sample = (ROOT / "presets/sample.yaml").read_text(encoding="utf-8")
     chosen = (ROOT / "params.yaml").read_text(encoding="utf-8")
     if yaml.safe_load(sample) != yaml.safe_load(chosen):

@@ -30,7 +30,7 @@ def settings(photos: str, given: dict[str, str], backbone: str, root: Path = ROO
         raise LandmarksError(
             "no photos are named", hint="make own PHOTOS=folder, with one folder a landmark in it."
         )
-    text = preset.make("own", {"source": photos, **given}, root)
+    text = preset.make("own", {"source": photos, **given}, root, source="PHOTOS")
     if not given.get("catalogue"):
         text = preset.set_value(text, "export.catalogue", CATALOGUE)
     if backbone and backbone not in BACKBONES:
@@ -73,7 +73,7 @@ def completed(text: str, names: list[str]) -> str:
     columns = list(reader.fieldnames or catalogue.COLUMNS)
     rows = list(reader)
     known = {row["class"].strip() for row in rows}
-    missing = [name for name in names if name not in known]
+    missing = [name for name in names if name.strip() not in known]
     if not missing:
         return text
     rows += [
@@ -96,14 +96,15 @@ def main() -> None:
     given = vars(parser.parse_args())
     photos, backbone = given.pop("photos"), given.pop("backbone")
     path = ROOT / CATALOGUE
-    before = "" if given["catalogue"] else filled_in(path)
+    if not given["catalogue"]:
+        filled_in(path)  # or a mistake in it would be told after the download
     files.write_text(ROOT / "params.yaml", settings(photos, given, backbone))
     # A folder has no hash that would tell DVC of a new photo; packing it again takes seconds.
     dvc_cli.run("repro", "--force", "--single-item", "download")
     if not given["catalogue"]:
-        catalogue_text = completed(before, classes())
-        if catalogue_text != before:
-            files.write_text(path, catalogue_text)
+        before = filled_in(path)  # perhaps it was filled in meanwhile
+        if (text := completed(before, classes())) != before:
+            files.write_text(path, text)
     dvc_cli.run("repro")
     print("\n" + demo.table({cnn: metrics(cnn) for cnn in CNNS}))
     print("\nThe model is in models/landmarks/: landmarks predict photo.jpg")

@@ -11,7 +11,7 @@ from landmarks.errors import LandmarksError, run
 
 ROOT = Path(__file__).resolve().parents[1]
 _URL = re.compile(r"^\w[\w+.-]*://")
-_WORDS = {("SOURCE", "sample"), ("WEIGHTS", "imagenet")}
+_WORDS = {("SOURCE", "sample"), ("PHOTOS", "sample"), ("WEIGHTS", "imagenet")}
 """What params.yaml knows by a word, by the variable that sets it."""
 
 
@@ -42,7 +42,7 @@ def set_value(text: str, key: str, value: str | None) -> str:
     raise KeyError(key)
 
 
-def make(name: str, given: dict[str, str], root: Path = ROOT) -> str:
+def make(name: str, given: dict[str, str], root: Path = ROOT, source: str = "SOURCE") -> str:
     """Return the text of params.yaml for preset `name` with the values in `given`.
 
     Args:
@@ -50,6 +50,7 @@ def make(name: str, given: dict[str, str], root: Path = ROOT) -> str:
         given: any of source, negatives, attribution, weights, catalogue; an empty value counts as
             not given.
         root: the repository.
+        source: what the variable is called that names the photos.
 
     Raises:
         LandmarksError: no such preset, no such file, or values that params.yaml cannot hold.
@@ -60,17 +61,17 @@ def make(name: str, given: dict[str, str], root: Path = ROOT) -> str:
             hint=f"Type `make preset NAME=...` with one of: {', '.join(names(root))}.",
         )
     text = (root / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-    for key, value in _values(given, root).items():
+    for key, value in _values(given, root, source).items():
         text = set_value(text, key, value)
     params.parse(yaml.safe_load(text), f"presets/{name}.yaml")
     return text
 
 
-def _values(given: dict[str, str], root: Path) -> dict[str, str | None]:
+def _values(given: dict[str, str], root: Path, photos: str) -> dict[str, str | None]:
     """Return the parameters to set, by dotted key."""
     values: dict[str, str | None] = {}
     if source := given.get("source"):
-        values["download.source"], values["download.sha256"] = _located(source, root, "SOURCE")
+        values["download.source"], values["download.sha256"] = _located(source, root, photos)
     if negatives := given.get("negatives"):
         place, digest = _located(negatives, root, "NEGATIVES")
         values["download.negatives"], values["download.negatives_sha256"] = place, digest

@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from landmarks.data.attribution import COLUMNS, EMPTY, readable
-from landmarks.data.fetch import PATIENCE, Form, Patience, fetch
+from landmarks.data.fetch import PATIENCE, Form, Patience, fetching
 from landmarks.data.members import parts
+from landmarks.data.partial import forget
 from landmarks.data.remote import LOCAL_COPY, local, local_copy, shown
 from landmarks.errors import LandmarksError
 
@@ -77,7 +78,7 @@ def attribute(
     file's name on, with or without the suffix of the file.
 
     Args:
-        source: http(s), any other URL that fsspec reads, or a path; None for no table.
+        source: http(s), any other URL that fsspec reads, or a path; None or empty for no table.
         sha256: what the SHA-256 of the table must be, or None for any.
         photos: the table that `decode` wrote.
         state: a folder that survives a killed run, for a partial download.
@@ -87,31 +88,37 @@ def attribute(
             large, or says two things of one photo; one of its ids stands for several photos; none
             of them stands for any.
     """
-    if source is None:
+    if not source:
         return Found(EMPTY.reset_index(), asked=False)
     if local(source).is_dir():
         raise LandmarksError(f"{source} is a folder", hint="Name the table that is in it.")
     with _brought(source, sha256, state, patience, limits) as path:
         entries = _Entries(photos, shown(source), limits)
         entries.read(path)
-    return entries.found()
+        found = entries.found()
+    forget(state)
+    return found
 
 
 @contextmanager
 def _brought(
     source: str, sha256: str | None, state: Path, patience: Patience, limits: Limits
 ) -> Iterator[Path]:
-    """Yield the table as a file of this machine, and remove it then."""
-    path = state / "attribution.csv"
+    """Yield the table as a file of this machine.
+
+    It is kept for the next run where this one ends early, unless it was refused.
+    """
     form = Form("CSV table", archive=False, most=limits.file_bytes)
     try:
-        fetch(source, path, sha256=sha256, state=state, patience=patience, form=form)
-        yield path
+        with fetching(source, sha256=sha256, state=state, patience=patience, form=form) as partial:
+            try:
+                yield partial.path
+            except LandmarksError:
+                partial.discard()
+                raise
     except LandmarksError as error:
         hint = error.hint.replace(LOCAL_COPY, _OUR_COPY)
         raise LandmarksError(error.message, hint=hint) from error
-    finally:
-        path.unlink(missing_ok=True)
 
 
 @dataclass

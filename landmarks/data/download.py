@@ -14,6 +14,7 @@ from landmarks.data.archive import Archive, Photo, kinds, layout, open_archive
 from landmarks.data.disk import NoSpace, move, telling_disk_errors
 from landmarks.data.fetch import PATIENCE, Patience, fetching
 from landmarks.data.members import total_skipped
+from landmarks.data.partial import forget
 from landmarks.data.remote import LOCAL_COPY, local, local_copy, shown
 from landmarks.data.sample import write_sample
 from landmarks.errors import LandmarksError
@@ -83,9 +84,7 @@ def _download(
                 zipfile.ZipFile(temporary, "w").close()
         for whole, destination in wholes:
             move(whole, destination)
-    # What came of sources that were given up.
-    for left in [*state.glob("*.part"), *state.glob("*.json")]:
-        left.unlink()
+    forget(state)
 
 
 def _draw(settings: Sample, archive: Path, negatives: Path) -> None:
@@ -140,7 +139,7 @@ def _bringing(
                 partial.discard()
             # Its user knows the archive by the name they gave it, not by where we keep it.
             said = error.message
-            for ours in (packed, origin):
+            for ours in (packed, partial.path) if partial else (packed,):
                 said = said.replace(str(ours), shown(source))
             hint = error.hint.replace(LOCAL_COPY, copy)
             raise LandmarksError(said, hint=hint) from error

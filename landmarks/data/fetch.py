@@ -14,7 +14,6 @@ from tqdm import tqdm
 from landmarks import files
 from landmarks.data import repack
 from landmarks.data.archive import find_directory
-from landmarks.data.disk import move
 from landmarks.data.partial import Identity, Partial
 from landmarks.data.remote import LOCAL_COPY, Changed, Hiccup, advice, reading, shown
 from landmarks.errors import LandmarksError
@@ -58,27 +57,6 @@ class Form:
 
 
 ARCHIVE = Form("zip or tar archive", archive=True)
-
-
-def fetch(
-    source: str,
-    destination: Path,
-    *,
-    sha256: str | None,
-    state: Path,
-    progress: bool = True,
-    patience: Patience = PATIENCE,
-    form: Form = ARCHIVE,
-) -> None:
-    """Copy a file from a URL or a path of this machine to `destination`; see `fetching`.
-
-    Raises:
-        LandmarksError: `destination` is then as it was.
-    """
-    with fetching(
-        source, sha256=sha256, state=state, progress=progress, patience=patience, form=form
-    ) as partial:
-        move(partial.path, destination)
 
 
 @contextmanager

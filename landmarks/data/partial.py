@@ -24,6 +24,13 @@ class Identity:
     mark: str = ""
 
 
+def forget(state: Path) -> None:
+    """Remove all that came of sources, also of those that were given up; locks stay."""
+    for left in state.glob("*"):
+        if left.suffix != ".lock" and not left.is_dir():
+            left.unlink(missing_ok=True)
+
+
 class Partial:
     """The partial file of one source; it outlives the process, so that the next one continues.
 

@@ -71,7 +71,12 @@ def local(source: str) -> Path:
     try:
         urlsplit(source)
         return Path(source).expanduser()
-    except (ValueError, RuntimeError) as error:  # a bad host; nobody of this name has a home
+    except RuntimeError as error:
+        raise LandmarksError(
+            f"{source}: nobody of this name has a home here",
+            hint="Give an absolute path in `download` in params.yaml.",
+        ) from error
+    except ValueError as error:  # a bad host; it may hold a password
         raise LandmarksError(
             f"an address in `download` cannot be understood: {_reason(error)}",
             hint="Check `download` in params.yaml.",

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import Request
@@ -54,7 +55,9 @@ class Service:
         """
         client = self._client(request)
         self.rate.check(client)
-        self.queue.check(uploads.check_length(request, self.settings))
+        with self._charging(client):
+            length = uploads.check_length(request, self.settings)
+        self.queue.check(length)
         with self.queue.hold() as held:
             upload = await self._upload(request, client, held)
             request.scope["said"]["photos"] = len(upload.photos)
@@ -69,15 +72,21 @@ class Service:
         return answers
 
     async def _upload(self, request: Request, client: str, held: Held) -> uploads.Upload:
-        """Read a request and charge its client: who sends what is refused is charged a photo."""
-        try:
+        """Read a request and charge its client for the photos in it."""
+        with self._charging(client):
             upload = await uploads.read(request, self.settings, held)
+        self.rate.charge(client, len(upload.photos))
+        return upload
+
+    @contextmanager
+    def _charging(self, client: str) -> Iterator[None]:
+        """Charge a client a photo for an upload that is refused."""
+        try:
+            yield
         except Problem as problem:
             if problem.name not in _FREE:
                 self.rate.charge(client, 1)
             raise
-        self.rate.charge(client, len(upload.photos))
-        return upload
 
     async def _answers(
         self, predictor: Predictor, photos: Sequence[uploads.Photo], top_k: int

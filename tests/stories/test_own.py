@@ -13,7 +13,7 @@ from landmarks import Predictor
 from landmarks.data.sample.archive import class_name, draw_photo, encode
 from landmarks.data.sample.integer import Stream
 from landmarks.errors import LandmarksError
-from tools import own
+from tools import dvc_cli, own
 
 pytestmark = pytest.mark.usefixtures("warm")
 
@@ -86,6 +86,34 @@ def test_a_catalogue_keeps_what_was_filled_in() -> None:
     assert more == edited + "New Bridge,New Bridge,,,,,,\n"
 
 
+def test_a_folder_whose_name_ends_with_a_space_has_one_row() -> None:
+    names = ["Old Mill ", "Red Gate"]
+    text = own.completed("", names)
+    assert own.completed(text, names) == text
+
+
+def test_what_is_filled_in_while_the_archive_comes_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / own.CATALOGUE
+    table.parent.mkdir()
+    table.write_text(own.completed("", ["Old Mill"]), encoding="utf-8")
+    filled = own.completed("", ["Old Mill"]).replace("Old Mill,,,,,,", "The Mill,Quill,,,,,")
+
+    def repro(*arguments: str) -> None:
+        if "download" in arguments:
+            table.write_text(filled, encoding="utf-8")
+
+    monkeypatch.setattr(own, "ROOT", tmp_path)
+    monkeypatch.setattr(own, "settings", lambda *given: "")
+    monkeypatch.setattr(own, "classes", lambda: ["Old Mill", "Red Gate"])
+    monkeypatch.setattr(own, "metrics", lambda cnn: {})
+    monkeypatch.setattr(dvc_cli, "run", repro)
+    monkeypatch.setattr("sys.argv", ["own", "photos"])
+    own.main()
+    assert table.read_text(encoding="utf-8") == filled + "Red Gate,Red Gate,,,,,,\n"
+
+
 def test_a_catalogue_that_a_spreadsheet_saved_is_read_and_left_as_it_is(tmp_path: Path) -> None:
     table = tmp_path / "own.csv"
     assert own.filled_in(table) == ""
@@ -128,5 +156,5 @@ def test_settings_name_photos_weights_and_any_backbone(photos: Path, tmp_path: P
         own.settings(str(photos), {"weights": str(weights)}, "vit_b_16")
     with pytest.raises(LandmarksError, match="PHOTOS=folder"):
         own.settings("", {}, "")
-    with pytest.raises(LandmarksError, match="no such file or folder"):
+    with pytest.raises(LandmarksError, match="^PHOTOS=.*: there is no such file or folder"):
         own.settings(str(tmp_path / "nowhere"), {}, "")
