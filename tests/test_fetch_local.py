@@ -8,8 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-import fsspec
 import pytest
+from fsspec.registry import _registry as KNOWN_STORES
 from loopback import CONTENT, CUT, Bring, Request, Site, breaks, fetch, fetching, serving
 
 from landmarks.data.archive import layout, open_archive
@@ -161,7 +161,7 @@ def test_storage_whose_package_is_missing_names_it(
     bring: Bring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)  # as in an installation without it
-    monkeypatch.delitem(fsspec.registry._registry, "s3", raising=False)  # another test's
+    monkeypatch.delitem(KNOWN_STORES, "s3", raising=False)  # as no test before this one left it
     with pytest.raises(LandmarksError, match="s3fs.*pip install s3fs"):
         bring("s3://bucket/landmark_images.zip")
 
